@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	classic1 = "5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%2"
-	state1   = "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%2"
-	bye1     = "5670: 22 port 0 to 10.0.0.255:5670 from 10.0.0.1%2"
-	exit1    = "15670: 23 port 0 exit to 239.255.90.82:15670 from 10.0.0.1%2"
+	classic1  = "5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%2"
+	state1    = "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%2"
+	farewell1 = "5670: 22 port 0 to 10.0.0.255:5670 from 10.0.0.1%2"
+	exit1     = "15670: 23 port 0 exit to 239.255.90.82:15670 from 10.0.0.1%2"
 )
 
 // TestSchedule: silence after Open, beacons at 0, about 100 and about 300 ms, then every interval, each 10 % more or less.
 func TestSchedule(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		equal(t, "sent after Open", texts(l.take()), nil)
 		begin := time.Since(l.start)
 		a.Announce(49152, Idle)
-		pass(20 * time.Second)
+		advance(20 * time.Second)
 		log := l.take()
 		at := begin
 		for turn := 0; turn < len(log)/2; turn++ {
@@ -45,7 +45,7 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 		if turns := len(log) / 2; turns < 19 || turns > 24 {
-			t.Errorf("%d turns in 20 s", turns)
+			t.Errorf("beacons were sent %d times in 20 s", turns)
 		}
 	})
 }
@@ -71,9 +71,9 @@ func TestShortInterval(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Interval: 50 * time.Millisecond})
 		a.Announce(49152, Idle)
-		pass(time.Second)
+		advance(time.Second)
 		if turns := len(l.take()) / 2; turns < 18 || turns > 23 {
-			t.Errorf("%d turns in 1 s, want 20", turns)
+			t.Errorf("beacons were sent %d times in 1 s, want 20", turns)
 		}
 	})
 }
@@ -82,7 +82,7 @@ func TestFarewell(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		a.Announce(49152, Processing)
-		pass(2 * time.Second)
+		advance(2 * time.Second)
 		l.take()
 		start := time.Now()
 		if err := a.Close(); err != nil {
@@ -91,13 +91,13 @@ func TestFarewell(t *testing.T) {
 		if took := time.Since(start); took > 20*time.Millisecond {
 			t.Errorf("Close took %v", took)
 		}
-		equal(t, "farewell", texts(l.take()), []string{bye1, exit1, bye1, exit1, bye1, exit1})
+		equal(t, "farewell", texts(l.take()), []string{farewell1, exit1, farewell1, exit1, farewell1, exit1})
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 		a.Announce(49152, Idle)
 		a.SetState(Error)
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		equal(t, "sent after Close", texts(l.take()), nil)
 	})
 }
@@ -108,7 +108,7 @@ func TestSilentFarewell(t *testing.T) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		a.SetState(Error)
 		a.Announce(0, Idle)
-		pass(time.Second)
+		advance(time.Second)
 		a.Close()
 		equal(t, "sent", texts(l.take()), nil)
 	})
@@ -120,7 +120,7 @@ func TestCloseWaits(t *testing.T) {
 		h := l.host(eth0("10.0.0.1/24"))
 		h.lateRead = time.Second
 		a := open(t, Config{Network: h})
-		pass(0)
+		advance(0)
 		before := 0
 		h.do(func() { before = h.readers })
 		a.Close()
@@ -136,7 +136,7 @@ func TestCloseAtOnce(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		l.take()
 		var all sync.WaitGroup
 		for range 10 {
@@ -155,31 +155,31 @@ func TestSetState(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		a.Announce(49152, Init)
-		pass(1100 * time.Millisecond) // the next regular beacon is due at 1.17 s at the earliest
+		advance(1100 * time.Millisecond) // the next regular beacon is due at 1.17 s at the earliest
 		l.take()
 
 		a.SetState(Idle)
-		pass(0)
-		equal(t, "a change", texts(l.take()), []string{state1})
+		advance(0)
+		equal(t, "sent after a change of state", texts(l.take()), []string{state1})
 		a.SetState(Idle)
-		pass(30 * time.Millisecond)
-		equal(t, "no change", texts(l.take()), nil)
+		advance(30 * time.Millisecond)
+		equal(t, "sent when the state is the same", texts(l.take()), nil)
 
 		for _, s := range []State{Receiving, Processing, Error} {
 			a.SetState(s)
-			pass(time.Millisecond)
+			advance(time.Millisecond)
 		}
 		log := l.take()
-		equal(t, "of three changes the first is told", states(log), []State{Receiving})
-		pass(20 * time.Millisecond)
+		equal(t, "states sent at once, of three changes", states(log), []State{Receiving})
+		advance(20 * time.Millisecond)
 		log = append(log, l.take()...)
-		equal(t, "then the last", states(log), []State{Receiving, Error})
+		equal(t, "states sent after the gap", states(log), []State{Receiving, Error})
 		if gap := log[1].at - log[0].at; gap != stateGap {
-			t.Errorf("after %v, want %v", gap, stateGap)
+			t.Errorf("the last state was sent after %v, want %v", gap, stateGap)
 		}
-		pass(1200 * time.Millisecond)
+		advance(1200 * time.Millisecond)
 		if log := l.take(); len(log) < 2 || !slices.Contains(states(log), Error) {
-			t.Errorf("the regular beacons: %v", texts(log))
+			t.Errorf("regular beacons after the changes: got %v", texts(log))
 		}
 	})
 }
@@ -198,10 +198,10 @@ func TestUnknownState(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		a.Announce(49152, Unknown)
-		pass(0)
+		advance(0)
 		equal(t, "sent", texts(l.take()), []string{classic1})
 		a.SetState(Idle)
-		pass(0)
+		advance(0)
 		equal(t, "sent", texts(l.take()), []string{state1})
 	})
 }
@@ -210,10 +210,10 @@ func TestAnnounceAgain(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Interval: time.Minute})
 		a.Announce(50000, Init)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		l.take()
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		equal(t, "sent", texts(l.take()), []string{classic1, state1, classic1, state1, classic1, state1})
 	})
 }
@@ -233,17 +233,17 @@ func TestAddresses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
-				var ears ears
-				a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.hear,
+				var ears sightingLog
+				a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.record,
 					Addresses: []netip.Addr{netip.MustParseAddr(c.addresses)}})
 				peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
 				a.Announce(49152, Idle)
-				pass(0)
+				advance(0)
 				equal(t, "sent", texts(l.take()), c.want)
 				peer.Announce(49152, Idle)
-				pass(0)
+				advance(0)
 				if heard := ears.take(); len(heard) != c.heard {
-					t.Errorf("heard %v", heard)
+					t.Errorf("sightings: got %v", heard)
 				}
 			})
 		})
@@ -253,11 +253,11 @@ func TestAddresses(t *testing.T) {
 // TestTwoHosts: each hears what the other sends, and all fields of the sighting are right.
 func TestTwoHosts(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var one, two ears
-		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), UUID: testUUID, Handler: one.hear})
-		open(t, Config{Network: l.host(iface(7, "eth0", ethernet, "10.0.0.2/24")), Handler: two.hear})
+		var one, two sightingLog
+		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), UUID: testUUID, Handler: one.record})
+		open(t, Config{Network: l.host(iface(7, "eth0", ethernet, "10.0.0.2/24")), Handler: two.record})
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		said := Beacon{UUID: testUUID, Port: 49152, State: Unknown}
 		sighting := Sighting{Beacon: said, Addr: netip.MustParseAddr("10.0.0.1"), IfIndex: 7, Interface: "eth0"}
 		stated := sighting
@@ -271,7 +271,7 @@ func TestTwoHosts(t *testing.T) {
 		synctest.Wait()
 		heard = append(heard, two.take()...)
 		if len(heard) != 6 || !heard[0].Leaving() || !heard[5].Leaving() {
-			t.Errorf("farewell: %v", heard)
+			t.Errorf("sightings of the farewell: got %v", heard)
 		}
 	})
 }
@@ -280,16 +280,16 @@ func TestTwoHosts(t *testing.T) {
 func TestOneHost(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"))
-		var heard [3]ears
+		var heard [3]sightingLog
 		var agents [3]*Agent
 		for i := range agents {
-			agents[i] = open(t, Config{Network: h, Handler: heard[i].hear})
+			agents[i] = open(t, Config{Network: h, Handler: heard[i].record})
 		}
 		if h.opened != 2 {
 			t.Errorf("%d sockets opened, want 2", h.opened)
 		}
 		agents[0].Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		for i, want := range []int{0, 2, 2} {
 			all := heard[i].take()
 			if len(all) != want {
@@ -303,10 +303,10 @@ func TestOneHost(t *testing.T) {
 		}
 
 		agents[0].Close()
-		pass(0)
+		advance(0)
 		heard[1].take()
 		agents[2].Announce(49153, Idle)
-		pass(0)
+		advance(0)
 		if n := len(heard[1].take()); n != 2 {
 			t.Errorf("after one has left, %d sightings, want 2", n)
 		}
@@ -323,7 +323,7 @@ func TestOneHost(t *testing.T) {
 		defer stations.Unlock()
 		for key := range stations.open {
 			if key.network == Network(h) {
-				t.Errorf("%v is still there", key)
+				t.Errorf("the station %v still exists after its last agent left", key)
 			}
 		}
 	})
@@ -356,18 +356,18 @@ func TestKeys(t *testing.T) {
 func TestInterfaceChoice(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"), iface(3, "eth1", ethernet, "10.1.0.1/24"))
-		var first, second, all, inside ears
-		open(t, Config{Network: h, Interfaces: []string{"eth0"}, Handler: first.hear})
-		open(t, Config{Network: h, Interfaces: []string{"10.1.0.1"}, Handler: second.hear})
-		open(t, Config{Network: h, Handler: all.hear})
-		open(t, Config{Network: h, Interfaces: []string{"lo"}, Handler: inside.hear})
+		var first, second, all, inside sightingLog
+		open(t, Config{Network: h, Interfaces: []string{"eth0"}, Handler: first.record})
+		open(t, Config{Network: h, Interfaces: []string{"10.1.0.1"}, Handler: second.record})
+		open(t, Config{Network: h, Handler: all.record})
+		open(t, Config{Network: h, Interfaces: []string{"lo"}, Handler: inside.record})
 		peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
 		peer.Announce(49152, Idle)
 		local := open(t, Config{Network: h, Interfaces: []string{"127.0.0.1"}})
 		local.Announce(49153, Idle)
-		pass(0)
+		advance(0)
 		for name, c := range map[string]struct {
-			ears *ears
+			ears *sightingLog
 			want int
 		}{"eth0": {&first, 2}, "eth1": {&second, 0}, "all": {&all, 2}, "lo": {&inside, 2}} {
 			if heard := c.ears.take(); len(heard) != c.want {
@@ -388,7 +388,7 @@ func TestInterfaces(t *testing.T) {
 		}
 		got[0].Name, got[0].Addrs[0] = "mine", netip.Prefix{}
 		if again := formatInterfaces(a.Interfaces()); again != want {
-			t.Errorf("the caller changed the agent's own: %s", again)
+			t.Errorf("a change of the result changed the agent's own interfaces: %s", again)
 		}
 		for addr, want := range map[string]bool{
 			"10.0.0.5": true, "192.168.1.7": true, "10.8.0.2": true, "127.0.0.1": true, "127.9.9.9": true,
@@ -396,7 +396,7 @@ func TestInterfaces(t *testing.T) {
 			"10.0.0.6": false, "10.0.0.255": false, "fe80::2": false,
 		} {
 			if got := a.IsLocal(netip.MustParseAddr(addr)); got != want {
-				t.Errorf("IsLocal(%s) is %v", addr, got)
+				t.Errorf("IsLocal(%s): got %v", addr, got)
 			}
 		}
 		if a.IsLocal(netip.Addr{}) {
@@ -415,14 +415,14 @@ func TestHandlerMayCall(t *testing.T) {
 			a.SetState(Receiving)
 			a.Announce(49152, Idle)
 			if len(a.Interfaces()) != 1 || a.IsLocal(s.Addr) {
-				t.Error("wrong answers")
+				t.Error("a call within the handler returned something wrong")
 			}
 		}})
 		peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
 		peer.Announce(49152, Idle)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		if called < 20 {
-			t.Errorf("called %d times", called)
+			t.Errorf("the handler was called %d times", called)
 		}
 	})
 }
@@ -446,11 +446,11 @@ func TestManyNodes(t *testing.T) {
 		for _, a := range agents {
 			a.Announce(49152, Idle)
 		}
-		pass(time.Second)
+		advance(time.Second)
 		mu.Lock()
 		defer mu.Unlock()
 		if len(met) != n*(n-1) {
-			t.Errorf("%d acquaintances, want %d", len(met), n*(n-1))
+			t.Errorf("agents heard %d others, want %d", len(met), n*(n-1))
 		}
 	})
 }

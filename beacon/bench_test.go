@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// crowd returns the station of n agents that count what they hear, and the arguments of its handleDatagram.
-func crowd(t testing.TB, n int, count *int) (*station, []byte, Origin) {
+// stationWithAgents returns the station of n agents that count what they hear, and the arguments of its handleDatagram.
+func stationWithAgents(t testing.TB, n int, count *int) (*station, []byte, Origin) {
 	h := newLAN().host(wired, wifi)
 	var s *station
 	for range n {
@@ -22,7 +22,7 @@ func crowd(t testing.TB, n int, count *int) (*station, []byte, Origin) {
 // TestDispatchAllocations: hearing allocates nothing, whatever the number of agents.
 func TestDispatchAllocations(t *testing.T) {
 	count := 0
-	s, octets, from := crowd(t, 100, &count)
+	s, octets, from := stationWithAgents(t, 100, &count)
 	if n := testing.AllocsPerRun(100, func() { s.handleDatagram(octets, from, false) }); n != 0 {
 		t.Errorf("%v allocations for a datagram", n)
 	}
@@ -35,7 +35,7 @@ func BenchmarkDispatch(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprintf("%d agents", n), func(b *testing.B) {
 			count := 0
-			s, octets, from := crowd(b, n, &count)
+			s, octets, from := stationWithAgents(b, n, &count)
 			b.ReportAllocs()
 			for b.Loop() {
 				s.handleDatagram(octets, from, false)

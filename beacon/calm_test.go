@@ -58,7 +58,7 @@ func TestCalm(t *testing.T) {
 				c.config.Network = h
 				a := open(t, c.config)
 				a.Announce(49152, Idle)
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				a.SetCalm(true)
 				src := map[bool]string{true: "10.0.0.1", false: "10.0.0.9"}[c.local]
 				hear := func() {
@@ -79,7 +79,7 @@ func TestCalm(t *testing.T) {
 				hear()
 				l.take()
 				for range 100 {
-					pass(time.Second)
+					advance(time.Second)
 					hear()
 				}
 				if got := kindsOf(l.take()); !near(got, c.want) {
@@ -97,7 +97,7 @@ func TestCalmEnds(t *testing.T) {
 		h := l.host6(dual("10.0.0.1/24", "fe80::1/64"))
 		a := open(t, Config{Network: h})
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		for name, change := range map[string]func(){
 			"a state":         func() { a.SetState(a.state + 1) },
 			"an announcement": func() { a.Announce(49153, Idle) },
@@ -106,24 +106,24 @@ func TestCalmEnds(t *testing.T) {
 			},
 		} {
 			a.SetCalm(true)
-			pass(30 * time.Second)
+			advance(30 * time.Second)
 			l.take()
 			change()
-			pass(10 * time.Second)
+			advance(10 * time.Second)
 			if got := kindsOf(l.take()); min(got[kindClassic4], got[kindClassic6], got[kindState4], got[kindState6]) < 8 {
 				t.Errorf("after %s: %v beacons in 10 s", name, got)
 			}
 		}
 		a.SetCalm(true)
-		pass(30 * time.Second)
+		advance(30 * time.Second)
 		l.take()
 		a.SetState(Error)
 		a.SetCalm(true)
-		pass(0)
+		advance(0)
 		if got := kindsOf(l.take()); got[kindState4] < 1 || got[kindState6] < 1 {
 			t.Errorf("a state in the calm: %v", got)
 		}
-		pass(30 * time.Second)
+		advance(30 * time.Second)
 		l.take()
 		a.Close()
 		if got := kindsOf(l.take()); min(got[kindClassic4], got[kindClassic6], got[kindState4], got[kindState6]) < farewells {

@@ -47,8 +47,8 @@ func only(six bool, all []Interface) (list []Interface) {
 	return list
 }
 
-// TestLook covers IPv4.
-func TestLook(t *testing.T) {
+// TestNewView covers IPv4.
+func TestNewView(t *testing.T) {
 	const up = net.FlagUp
 	for _, c := range []struct {
 		name       string
@@ -245,7 +245,7 @@ func TestConfiguredBroadcast(t *testing.T) {
 		i.AltNames = []string{"enp1s0"}
 		a := open(t, Config{Network: l.host(i), Interfaces: []string{"enp*"}, Addresses: []netip.Addr{everySubnet}})
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		equal(t, "sent", texts(l.take()), []string{"5670: 22 port 49152 to 10.0.255.255:5670 from 10.0.0.1%2", classic1})
 		for _, addr := range []string{"10.0.255.255", "10.0.0.255", "255.255.255.255"} {
 			if !i.isBroadcast(netip.MustParseAddr(addr)) {

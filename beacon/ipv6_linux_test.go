@@ -57,9 +57,9 @@ func TestPair(t *testing.T) {
 			c.prepare(t, alice, 1)
 			c.prepare(t, bob, 2)
 			heard := make(chan Sighting, 1000)
-			c.options.Network, c.options.Handler = newResident(alice), func(s Sighting) { heard <- s }
+			c.options.Network, c.options.Handler = newRealNetwork(alice), func(s Sighting) { heard <- s }
 			open(t, c.options)
-			c.options.Network, c.options.Handler = newResident(bob), nil
+			c.options.Network, c.options.Handler = newRealNetwork(bob), nil
 			speaker := open(t, c.options)
 			speaker.Announce(49152, Idle)
 			source := func(s Sighting) string {
@@ -74,7 +74,7 @@ func TestPair(t *testing.T) {
 				for _, prefix := range sources {
 					s := await(t, fmt.Sprint(prefix, " ", state), heard, func(s Sighting) bool { return source(s) == prefix && s.State == state })
 					if s.Local || s.Interface != alice.Interface || s.Multicast != (s.Addr.Is6() || state == Idle) {
-						t.Errorf("%+v", s)
+						t.Errorf("sighting: got %+v", s)
 					}
 					if zone := s.Addr.Zone(); (zone == alice.Interface) != (prefix == linkLocal) {
 						t.Errorf("%v has the zone %q", s.Addr, zone)
@@ -85,7 +85,7 @@ func TestPair(t *testing.T) {
 			for len(heard) > 0 {
 				s := <-heard
 				if s.State == Unknown && !slices.Contains(c.from, source(s)) || s.State != Unknown && !slices.Contains(c.state, source(s)) {
-					t.Errorf("heard %+v", s)
+					t.Errorf("unexpected sighting %+v", s)
 				}
 			}
 		})
@@ -97,7 +97,7 @@ func TestPair(t *testing.T) {
 func TestSystemConn6(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	own := h.LinkLocal()
-	all, err := newResident(h).Interfaces()
+	all, err := newRealNetwork(h).Interfaces()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,10 +169,10 @@ func TestTentative(t *testing.T) {
 	own := h.LinkLocal()
 	h.SetIPv6(h.Interface, "accept_dad", "1")
 	h.Link(false)
-	r := newResident(h)
+	r := newRealNetwork(h)
 	a := open(t, Config{Network: r, Interval: time.Hour, poll: time.Hour})
 	a.Announce(49152, Idle)
-	awaitSpoken(t, a, r)
+	awaitSent(t, a, r)
 	for seen := false; !seen; { // again, in case this process slept for the second that it takes
 		h.Link(false)
 		h.Link(true)
@@ -187,7 +187,7 @@ func TestTentative(t *testing.T) {
 	}
 	start := time.Now()
 	r.awaitSource(t, own.String())
-	t.Logf("spoken from after %v", time.Since(start).Round(time.Millisecond))
+	t.Logf("beacons were sent from the address after %v", time.Since(start).Round(time.Millisecond))
 }
 
 // isTentativeOn tells whether the IPv6 address of an interface is tentative.
@@ -225,7 +225,7 @@ func TestBridgePort(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	h.LinkLocal()
 	cable(t, h, "10.98.0.1/24")
-	r := newResident(h)
+	r := newRealNetwork(h)
 	six := func(name string) bool {
 		all, err := r.Interfaces()
 		if err != nil {
@@ -247,14 +247,14 @@ func TestBridgePort(t *testing.T) {
 	}
 	port := all[slices.IndexFunc(all, func(i Interface) bool { return i.Name == "v0" })]
 	if len(port.unusable) == 0 || !newWorld(all).isLocal(port.unusable[0].Addr().WithZone("v0")) {
-		t.Error("the port's address is not known as one of this host")
+		t.Error("IsLocal does not know the port's address")
 	}
 	if raw := addresses6(t, h); !strings.Contains(raw, " v0\n") {
-		t.Errorf("the system has given the port no address, so this has shown nothing:\n%s", raw)
+		t.Errorf("the system gave the port no address, so the test tests nothing:\n%s", raw)
 	}
 	run(t, h, "ip", "link", "set", "v0", "nomaster")
 	if !six("v0") {
-		t.Error("the address is not listed once it is no port any more")
+		t.Error("the address is not listed after the interface left the bridge")
 	}
 }
 
@@ -293,13 +293,13 @@ func TestNetlinkIPv6(t *testing.T) {
 				c.source = h.LinkLocal().String()
 			}
 			h.LinkLocal()
-			r := newResident(h)
+			r := newRealNetwork(h)
 			if c.before != nil {
 				c.before(t, h)
 			}
 			a := open(t, Config{Network: r, Interval: time.Hour, poll: time.Hour, Interfaces: []string{"!0.0.0.0/0"}})
 			a.Announce(49152, Idle)
-			awaitSpoken(t, a, r)
+			awaitSent(t, a, r)
 			c.change(t, h)
 			start := time.Now()
 			r.awaitSource(t, c.source)
@@ -316,8 +316,8 @@ func TestHeardAgainIPv6(t *testing.T) {
 	const a, b = "fd98::1/64", "fd98::2/64"
 	connect(t, alice, a, bob, b)
 	heard := make(chan Sighting, 1000)
-	open(t, Config{Network: newResident(alice), poll: time.Hour, Interfaces: []string{"v0"}, Handler: func(s Sighting) { heard <- s }})
-	open(t, Config{Network: newResident(bob), poll: time.Hour, Interfaces: []string{"v0"}}).Announce(49152, Idle)
+	open(t, Config{Network: newRealNetwork(alice), poll: time.Hour, Interfaces: []string{"v0"}, Handler: func(s Sighting) { heard <- s }})
+	open(t, Config{Network: newRealNetwork(bob), poll: time.Hour, Interfaces: []string{"v0"}}).Announce(49152, Idle)
 	for _, state := range []State{Unknown, Idle} {
 		await(t, fmt.Sprint("bob, ", state), heard, func(s Sighting) bool { return s.State == state && s.Addr.Zone() == "v0" })
 	}
@@ -356,7 +356,7 @@ func TestZyreIPv6(t *testing.T) {
 	}
 	defer mailbox.Close()
 	heard := make(chan Sighting, 1000)
-	a := open(t, Config{Network: newResident(here), Handler: func(s Sighting) { heard <- s }})
+	a := open(t, Config{Network: newRealNetwork(here), Handler: func(s Sighting) { heard <- s }})
 	zyre := testbed.Start(t, there, testbed.Zyre, testbed.Options{Name: "zyre", Args: []string{"--ipv6"}})
 	s := await(t, "C zyre", heard, func(s Sighting) bool { return s.UUID.String() == zyre.UUID })
 	want := Sighting{Beacon{s.UUID, s.Port, Unknown, Key{}}, there.LinkLocal().WithZone(here.Interface), s.IfIndex, here.Interface, false, true}
@@ -367,7 +367,7 @@ func TestZyreIPv6(t *testing.T) {
 	_ = mailbox.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	conn, err := mailbox.Accept()
 	if err != nil {
-		t.Fatalf("C zyre does not dial: %v", err)
+		t.Fatalf("C zyre did not dial: %v", err)
 	}
 	defer conn.Close()
 	if from := netip.MustParseAddrPort(conn.RemoteAddr().String()).Addr(); from.WithZone("") != there.LinkLocal() {

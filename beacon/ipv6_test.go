@@ -26,8 +26,8 @@ const (
 	state6   = "15670: 23 port 49152 idle to [ff12::5a:5245]:15670 from fe80::1%2"
 )
 
-// TestLook6: what an agent uses and where its beacons go, with both families.
-func TestLook6(t *testing.T) {
+// TestNewView6: what an agent uses and where its beacons go, with both families.
+func TestNewView6(t *testing.T) {
 	const all, site = "ff02::1", "ff15::5a:5245"
 	eth := iface(2, "eth0", ethernet, "fd00::5/64", "fe80::5/64", "10.0.0.5/24")
 	bare := iface(3, "eth1", ethernet, "fe80::6/64")
@@ -94,28 +94,28 @@ func TestLook6(t *testing.T) {
 // TestBothFamilies: an agent's life with both families, and what a neighbour hears.
 func TestBothFamilies(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var heard ears
+		var heard sightingLog
 		a := open(t, Config{Network: l.host6(dual("10.0.0.1/24", "fe80::1/64", "fd00::1/64")), Interval: time.Hour, UUID: testUUID})
-		open(t, Config{Network: l.host6(dual("fe80::2/64")), Handler: heard.hear})
+		open(t, Config{Network: l.host6(dual("fe80::2/64")), Handler: heard.record})
 		a.Announce(49152, Idle)
-		pass(0)
-		equal(t, "said", texts(l.take()), []string{classic1, classic6, state1, state6})
+		advance(0)
+		equal(t, "sent after Announce", texts(l.take()), []string{classic1, classic6, state1, state6})
 		want := Sighting{Beacon{testUUID, 49152, Unknown, Key{}}, netip.MustParseAddr("fe80::1%eth0"), 2, "eth0", false, true}
 		got := heard.take()
 		slices.SortFunc(got, func(a, b Sighting) int { return int(b.State) - int(a.State) })
 		stated := want
 		stated.State = Idle
 		equal(t, "heard by a neighbour without IPv4", got, []Sighting{want, stated})
-		pass(time.Second)
+		advance(time.Second)
 		l.take()
 		a.SetState(Processing)
-		pass(0)
+		advance(0)
 		if log := l.take(); len(log) != 2 {
-			t.Errorf("said of a change: %v", texts(log))
+			t.Errorf("sent after a change of state: %v", texts(log))
 		}
 		a.Close()
 		if log := l.take(); len(log) != 12 {
-			t.Errorf("farewell: %v", texts(log))
+			t.Errorf("sent as a farewell: %v", texts(log))
 		}
 	})
 }
@@ -125,13 +125,13 @@ func TestStateByBroadcast6(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host6(dual("10.0.0.1/24", "fe80::1/64")), StateByBroadcast: true})
 		a.Announce(49152, Idle)
-		pass(0)
-		equal(t, "said", texts(l.take()), []string{classic6, "5670: 23 port 49152 idle to 10.0.0.255:5670 from 10.0.0.1%2", state1, state6})
+		advance(0)
+		equal(t, "sent with StateByBroadcast", texts(l.take()), []string{classic6, "5670: 23 port 49152 idle to 10.0.0.255:5670 from 10.0.0.1%2", state1, state6})
 	})
 }
 
-// TestGuard6: only 22 octets, and 54 to all nodes, leave for all nodes or for port 5670.
-func TestGuard6(t *testing.T) {
+// TestOnlyHarmlessBeacons6: only 22 octets, and 54 to all nodes, leave for all nodes or for port 5670.
+func TestOnlyHarmlessBeacons6(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host6(dual("fe80::1/64"))})
 		for _, form := range forms {
@@ -184,19 +184,19 @@ func TestFilter6(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
-				var ears ears
+				var ears sightingLog
 				h := l.host6(eth, four)
-				open(t, Config{Network: h, Handler: ears.hear})
+				open(t, Config{Network: h, Handler: ears.record})
 				dst, _ := netip.ParseAddr(c.dst)
 				got := none
 				for i, name := range []string{"C", "S"} {
 					src := netip.AddrPortFrom(netip.MustParseAddr(c.src), 5670)
 					h.conns[2+i].in <- packet{unhex(t, forms[c.form].octets), Origin{src, dst, c.ifIndex}}
-					pass(0)
+					advance(0)
 					for _, s := range ears.take() {
 						got += name
 						if s.Beacon != forms[c.form].beacon || !s.Multicast || s.IfIndex != 2 || s.Interface != "eth0" || s.Addr.String() != c.addr {
-							t.Errorf("%+v", s)
+							t.Errorf("sighting: got %+v", s)
 						}
 					}
 				}
@@ -213,27 +213,27 @@ func TestFilter6(t *testing.T) {
 func TestLocal6(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host6(iface(2, "eth0", ethernet, "fe80::7/64", "fd00::7/64"), iface(3, "docker0", ethernet, "fe80::1/64"))
-		var heard ears
-		a := open(t, Config{Network: h, Handler: heard.hear, UUID: testUUID, Interval: time.Hour})
+		var heard sightingLog
+		a := open(t, Config{Network: h, Handler: heard.record, UUID: testUUID, Interval: time.Hour})
 		for addr, want := range map[string]bool{
 			"fe80::1": true, "fe80::1%docker0": true, "fe80::1%3": true, "fe80::1%eth0": false, "fe80::1%2": false,
 			"fe80::7%eth0": true, "fd00::7": true, "fd00::7%docker0": true, "fe80::9%eth0": false, "fd00::1": false,
 		} {
 			if got := a.IsLocal(netip.MustParseAddr(addr)); got != want {
-				t.Errorf("IsLocal(%s) is %v", addr, got)
+				t.Errorf("IsLocal(%s): got %v", addr, got)
 			}
 		}
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		heard.take()
 		said := Beacon{testUUID, 49152, Unknown, Key{}}
 		arrive := func(b Beacon, src string, index int) []Sighting {
 			h.conns[2].in <- packet{b.Append(nil), Origin{netip.AddrPortFrom(netip.MustParseAddr(src), 5670), allNodes, index}}
-			pass(0)
+			advance(0)
 			return heard.take()
 		}
 		if got := arrive(said, "fe80::7", 3); len(got) != 0 {
-			t.Errorf("heard itself across interfaces: %v", got)
+			t.Errorf("the agent heard itself across interfaces: %v", got)
 		}
 		said.UUID[0]++
 		for _, c := range []struct {
@@ -272,28 +272,28 @@ func TestFamilies(t *testing.T) {
 				log, lines := logger()
 				a := open(t, Config{Network: h, Log: log})
 				a.Announce(49152, Idle)
-				pass(0)
-				equal(t, "said", texts(l.take()), c.sent)
+				advance(0)
+				equal(t, "sent", texts(l.take()), c.sent)
 				want := []int{strings.Count(c.told, "debug"), c.failures}
-				equal(t, "told", counts(lines(), `"level":"debug"`, `"level":"warn"`), want)
+				equal(t, "log lines by level", counts(lines(), `"level":"debug"`, `"level":"warn"`), want)
 				if failures := a.Failures(); len(failures) != c.failures {
 					t.Errorf("failures: %v", failures)
 				}
 				if !a.IsLocal(netip.MustParseAddr("fe80::1")) {
-					t.Error("an address without a socket is foreign")
+					t.Error("IsLocal does not know an address of a family without a socket")
 				}
 				if got := len(a.Interfaces()[0].Addrs); got != c.uses {
 					t.Errorf("uses %s", formatInterfaces(a.Interfaces()))
 				}
 				l.take()
 				h.do(func() { clear(h.listenErr); h.listenErr6 = nil })
-				pass(4 * scanInterval)
+				advance(4 * scanInterval)
 				sent, whole := texts(l.take()), []string{classic1, classic6, state1, state6}
 				if len(sent) < 12 || !slices.Equal(sent[len(sent)-4:], whole) {
-					t.Errorf("said once all works: %v", sent)
+					t.Errorf("sent when all works again: %v", sent)
 				}
 				if failures := a.Failures(); len(failures) > 0 {
-					t.Errorf("failures once all works: %v", failures)
+					t.Errorf("failures when all works again: %v", failures)
 				}
 			})
 		})
@@ -308,15 +308,15 @@ func TestNeitherFamily(t *testing.T) {
 		h.listenErr[5670], h.listenErr[15670], h.listenErr6 = unsupported, unsupported, unsupported
 		a := open(t, Config{Network: h})
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
-		equal(t, "said", texts(l.take()), nil)
+		advance(10 * time.Second)
+		equal(t, "sent without either family", texts(l.take()), nil)
 		if f := a.Failures(); len(f) != 1 || f[0].Op != OpListen || !errors.Is(f[0].Err, errors.ErrUnsupported) {
 			t.Errorf("failures: %v", f)
 		}
 		h.do(func() { clear(h.listenErr) })
-		pass(2 * scanInterval)
+		advance(2 * scanInterval)
 		if len(l.take()) == 0 || len(a.Failures()) > 0 {
-			t.Errorf("does not speak, failures: %v", a.Failures())
+			t.Errorf("no beacon was sent when IPv4 works; failures: %v", a.Failures())
 		}
 	})
 }
@@ -327,15 +327,15 @@ func TestLateAddress(t *testing.T) {
 		h := l.host6(eth0("10.0.0.1/24"))
 		a := open(t, Config{Network: h, Interval: time.Hour})
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		l.take()
 		h.set(dual("10.0.0.1/24", "fe80::1/64"))
-		pass(scanInterval)
+		advance(scanInterval)
 		once := []string{classic1, classic6, state1, state6}
-		equal(t, "said", texts(l.take()), slices.Concat(once, once, once))
+		equal(t, "sent", texts(l.take()), slices.Concat(once, once, once))
 		for _, m := range []membership{{allNodes, 2, 0}, {defaultGroup6, 2, 0}, {siteGroup6, 2, 0}} {
 			if !slices.ContainsFunc(h.conns, func(c *conn) bool { return c.member[m] }) {
-				t.Errorf("%v is not joined", m.group)
+				t.Errorf("the group %v is not joined", m.group)
 			}
 		}
 	})

@@ -51,9 +51,9 @@ func TestKeyedPair(t *testing.T) {
 	ears := make([]chan Sighting, 2)
 	for i, h := range []*testbed.Host{alice, bob} {
 		ears[i] = make(chan Sighting, 1000)
-		open(t, Config{Network: newResident(h), Handler: func(s Sighting) { ears[i] <- s }})
+		open(t, Config{Network: newRealNetwork(h), Handler: func(s Sighting) { ears[i] <- s }})
 	}
-	network := newResident(bob)
+	network := newRealNetwork(bob)
 	speaker := open(t, Config{Network: network, UUID: testUUID, Key: testKey}) // a separate network, so separate sockets
 	speaker.Announce(49152, Idle)
 	for i, heard := range ears {

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	keyed1      = "5670: 54 port 49152 to 255.255.255.255:5670 from 10.0.0.1%2"
-	keyedState1 = "15670: 55 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%2"
-	keyedBye1   = "5670: 54 port 0 to 255.255.255.255:5670 from 10.0.0.1%2"
-	keyedExit1  = "15670: 55 port 0 exit to 239.255.90.82:15670 from 10.0.0.1%2"
+	keyed1         = "5670: 54 port 49152 to 255.255.255.255:5670 from 10.0.0.1%2"
+	keyedState1    = "15670: 55 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%2"
+	keyedFarewell1 = "5670: 54 port 0 to 255.255.255.255:5670 from 10.0.0.1%2"
+	keyedExit1     = "15670: 55 port 0 exit to 239.255.90.82:15670 from 10.0.0.1%2"
 )
 
 // TestKeyedLife: everything that a node with a key sends carries it, from its first beacon to its farewell.
 func TestKeyedLife(t *testing.T) {
 	const six, sixState = "5670: 54 port 49152 to [ff02::1]:5670 from fe80::1%2", "15670: 55 port 49152 idle to [ff12::5a:5245]:15670 from fe80::1%2"
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var ears ears
-		open(t, Config{Network: l.host6(dual("10.0.0.2/24", "fe80::2/64")), Handler: ears.hear})
+		var ears sightingLog
+		open(t, Config{Network: l.host6(dual("10.0.0.2/24", "fe80::2/64")), Handler: ears.record})
 		a := open(t, Config{Network: l.host6(dual("10.0.0.1/24", "fe80::1/64")), UUID: testUUID, Key: testKey})
 		var all []sent
 		take := func() []string {
@@ -34,21 +34,21 @@ func TestKeyedLife(t *testing.T) {
 			return texts(log)
 		}
 		a.Announce(49152, Idle)
-		pass(0)
-		equal(t, "announced", take(), []string{keyed1, six, keyedState1, sixState})
+		advance(0)
+		equal(t, "sent after Announce", take(), []string{keyed1, six, keyedState1, sixState})
 		a.SetState(Error)
-		pass(0)
+		advance(0)
 		if got := take(); len(got) != 2 {
-			t.Errorf("a change of state: %v", got)
+			t.Errorf("sent after a change of state: %v", got)
 		}
 		a.SetCalm(true)
-		pass(30 * time.Second)
+		advance(30 * time.Second)
 		take()
 		a.Close()
-		if got := take(); len(got) != 4*farewells || got[0] != keyedBye1 || !slices.Contains(got, keyedExit1) {
-			t.Errorf("farewell: %v", got)
+		if got := take(); len(got) != 4*farewells || got[0] != keyedFarewell1 || !slices.Contains(got, keyedExit1) {
+			t.Errorf("sent as a farewell: %v", got)
 		}
-		pass(0)
+		advance(0)
 		for _, s := range all {
 			if b, err := Parse(s.octets); err != nil || b.Key != testKey || b.UUID != testUUID {
 				t.Errorf("sent %x: %v", s.octets, err)
@@ -71,8 +71,8 @@ func TestKeyedStateByBroadcast(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Key: testKey, StateByBroadcast: true})
 		a.Announce(49152, Idle)
-		pass(0)
-		equal(t, "announced", texts(l.take()), []string{"5670: 55 port 49152 idle to 255.255.255.255:5670 from 10.0.0.1%2", keyedState1})
+		advance(0)
+		equal(t, "sent after Announce", texts(l.take()), []string{"5670: 55 port 49152 idle to 255.255.255.255:5670 from 10.0.0.1%2", keyedState1})
 	})
 }
 
@@ -81,10 +81,10 @@ func TestKeyedAndPlain(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h, other := l.host(eth0("10.0.0.1/24")), l.host(eth0("10.0.0.2/24"))
 		keys := []Key{{}, testKey, {0: 7}}
-		var heard [6]ears
+		var heard [6]sightingLog
 		var agents []*Agent
 		for i := range heard {
-			c := Config{Network: h, Key: keys[i%3], Handler: heard[i].hear}
+			c := Config{Network: h, Key: keys[i%3], Handler: heard[i].record}
 			if i >= 3 {
 				c.Network = other
 			}
@@ -96,7 +96,7 @@ func TestKeyedAndPlain(t *testing.T) {
 		for _, a := range agents {
 			a.Announce(49152, Idle)
 		}
-		pass(0)
+		advance(0)
 		for i := range heard {
 			got := make(map[string]int)
 			for _, s := range heard[i].take() {
@@ -117,8 +117,8 @@ func TestKeyedAndPlain(t *testing.T) {
 	})
 }
 
-// TestKeyOfTwin: a beacon or farewell with the agent's own UUID but another key, or none, is not its own.
-func TestKeyOfTwin(t *testing.T) {
+// TestSameUUIDOtherKey: a beacon or farewell with the agent's own UUID but another key, or none, is not its own.
+func TestSameUUIDOtherKey(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		own, twin Key
@@ -132,17 +132,17 @@ func TestKeyOfTwin(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
-				var ears ears
+				var ears sightingLog
 				h := l.host(eth0("10.0.0.1/24"))
-				a := open(t, Config{Network: h, UUID: testUUID, Key: c.own, Handler: ears.hear})
+				a := open(t, Config{Network: h, UUID: testUUID, Key: c.own, Handler: ears.record})
 				a.Announce(49152, Idle)
-				pass(0)
-				equal(t, "of itself", ears.take(), nil)
+				advance(0)
+				equal(t, "heard of itself", ears.take(), nil)
 				for _, b := range []Beacon{{testUUID, 49152, Unknown, c.twin}, {testUUID, 0, Unknown, c.twin}} {
 					from := Origin{netip.MustParseAddrPort("10.0.0.1:5670"), everySubnet, 2}
 					h.conns[0].in <- packet{b.Append(nil), from}
 				}
-				pass(0)
+				advance(0)
 				if heard := ears.take(); len(heard) != c.want {
 					t.Errorf("heard %v, want %d", heard, c.want)
 				}
@@ -167,7 +167,7 @@ func TestKeyedOctets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(recorded.Beacons.Datagrams); n != 13 {
-		t.Fatalf("%d datagrams, want 13", n)
+		t.Fatalf("%d datagrams were recorded, want 13", n)
 	}
 	lives := make(map[uuid.UUID][]string) // what each node sent, without repetition
 	for _, d := range recorded.Beacons.Datagrams {
@@ -183,12 +183,12 @@ func TestKeyedOctets(t *testing.T) {
 		inFakeTime(t, func(t *testing.T, l *lan) {
 			said := lives[uuid.MustParse(id)]
 			if len(said) != 2 {
-				t.Fatalf("%s said %v, want a beacon and a farewell", name, said)
+				t.Fatalf("%s sent %v, want a beacon and a farewell", name, said)
 			}
 			first, _ := Parse(unhex(t, said[0]))
 			a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), UUID: first.UUID, Key: first.Key})
 			a.Announce(first.Port, Unknown)
-			pass(time.Second)
+			advance(time.Second)
 			a.Close()
 			var got []string
 			for _, s := range l.take() {
@@ -208,7 +208,7 @@ func TestKeyedOnce(t *testing.T) {
 		i.Broadcasts = map[netip.Prefix]netip.Addr{i.Addrs[0]: netip.MustParseAddr("10.0.255.255")}
 		a := open(t, Config{Network: l.host(i), Key: testKey, Addresses: []netip.Addr{everySubnet}})
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		equal(t, "sent", texts(l.take()), []string{keyed1})
 	})
 }

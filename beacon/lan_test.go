@@ -261,19 +261,19 @@ func texts(log []sent) []string {
 	return list
 }
 
-// ears collects sightings.
-type ears struct {
+// sightingLog collects sightings.
+type sightingLog struct {
 	mu  sync.Mutex
 	all []Sighting
 }
 
-func (e *ears) hear(s Sighting) {
+func (e *sightingLog) record(s Sighting) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, s)
 }
 
-func (e *ears) take() []Sighting {
+func (e *sightingLog) take() []Sighting {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	all := e.all
@@ -326,8 +326,8 @@ func inFakeTime(t *testing.T, test func(t *testing.T, l *lan)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newLAN()) })
 }
 
-// pass lets fake time pass, and everything that is due happen.
-func pass(d time.Duration) {
+// advance lets fake time pass, and everything that is due happen.
+func advance(d time.Duration) {
 	time.Sleep(d) // fake: in a synctest bubble this takes no time
 	synctest.Wait()
 }

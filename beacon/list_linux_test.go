@@ -9,8 +9,8 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-// TestListAgrees: on a host with all kinds of addresses the list is the one that package net makes.
-func TestListAgrees(t *testing.T) {
+// TestListMatchesPackageNet: on a host with all kinds of addresses the list is the one that package net makes.
+func TestListMatchesPackageNet(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	cable(t, h, "10.98.0.1/22")
 	for _, args := range [][]string{
@@ -21,7 +21,7 @@ func TestListAgrees(t *testing.T) {
 	} {
 		run(t, h, append([]string{"ip"}, args...)...)
 	}
-	r := newResident(h)
+	r := newRealNetwork(h)
 	usable := func() (list []Interface) {
 		list, err := r.Interfaces()
 		if err != nil {

@@ -52,7 +52,7 @@ func prefixes(name string, addrs []net.Addr) []netip.Prefix {
 	return list
 }
 
-// isPeerToPeer tells whether an interface is one of those by which Apple's machines talk to any nearby machine, whoever owns it. They
+// isPeerToPeer tells whether an interface is one of those by which Apple's machines talk to any nearby machine, of any owner. They
 // always have an IPv6 address, and are no network of their user.
 func isPeerToPeer(name string) bool {
 	return runtime.GOOS == "darwin" && (strings.HasPrefix(name, "awdl") || strings.HasPrefix(name, "llw"))

@@ -28,8 +28,8 @@ func cables(t testing.TB, h *testbed.Host, first, count int) {
 	runBatch(t, h, batch.String())
 }
 
-// cut deletes pairs of interfaces.
-func cut(t testing.TB, h *testbed.Host, first, count int) {
+// removeCables deletes pairs of interfaces.
+func removeCables(t testing.TB, h *testbed.Host, first, count int) {
 	t.Helper()
 	var batch strings.Builder
 	for n := first; n < first+count; n++ {
@@ -48,7 +48,7 @@ func runBatch(t testing.TB, h *testbed.Host, lines string) {
 }
 
 // memberships counts the interfaces of a host on which a process is in the group of the state beacons.
-func memberships(t testing.TB, r *resident) (count int) {
+func memberships(t testing.TB, r *realNetwork) (count int) {
 	t.Helper()
 	octets := defaultGroup.As4()
 	group := fmt.Sprintf("%02X%02X%02X%02X", octets[3], octets[2], octets[1], octets[0])
@@ -83,7 +83,7 @@ func TestManyInterfaces(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("many")
 	cables(t, host, 0, 30)
-	r := newResident(host)
+	r := newRealNetwork(host)
 	heard := make(chan Sighting, 10_000)
 	a := open(t, Config{Network: r, Interfaces: []string{"!b*"}, Handler: func(s Sighting) { heard <- s }})
 	all := func(count int) {
@@ -94,7 +94,7 @@ func TestManyInterfaces(t *testing.T) {
 		}
 	}
 	all(31)
-	speaker := open(t, Config{Network: newResident(host), UUID: uuid.New(), Interfaces: []string{"!b*"}, Interval: 100 * time.Millisecond})
+	speaker := open(t, Config{Network: newRealNetwork(host), UUID: uuid.New(), Interfaces: []string{"!b*"}, Interval: 100 * time.Millisecond})
 	speaker.Announce(49152, Idle)
 	missing := make(map[string]bool)
 	for n := range 30 {
@@ -107,14 +107,14 @@ func TestManyInterfaces(t *testing.T) {
 		return len(missing) == 0
 	})
 	for round := range 3 {
-		cut(t, host, 30*round, 30)
+		removeCables(t, host, 30*round, 30)
 		cables(t, host, 30*(round+1), 30)
 		all(31)
 	}
 	a.station.scanning.Lock()
 	defer a.station.scanning.Unlock()
 	if parts := len(*a.station.state4.parts.Load()); parts > 4 {
-		t.Errorf("%d sockets for 31 interfaces", parts)
+		t.Errorf("%d sockets are open for 31 interfaces", parts)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestManyInterfaces(t *testing.T) {
 func TestSameIndex(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("again")
-	r := newResident(host)
+	r := newRealNetwork(host)
 	a := open(t, Config{Network: r, Interfaces: []string{"!b*"}})
 	for range 3 {
 		run(t, host, "ip", "link", "add", "a0", "index", "500", "type", "veth", "peer", "name", "b0")
@@ -154,7 +154,7 @@ func TestHundredsOfInterfaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newResident(host)
+	r := newRealNetwork(host)
 	eventually(t, "251 memberships", func() bool { return memberships(t, r) == 251 })
 	share := 1.0
 	for range 5 { // other tests may disturb it
@@ -167,7 +167,7 @@ func TestHundredsOfInterfaces(t *testing.T) {
 	}
 	t.Logf("%.1f %% of a core", 100*share)
 	if share >= most && !raceEnabled {
-		t.Errorf("a node takes %.1f %% of a core", 100*share)
+		t.Errorf("an agent takes %.1f %% of a core", 100*share)
 	}
 	stdin.Close()
 	if err := cmd.Wait(); err != nil {
@@ -195,7 +195,7 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 func TestAppearsLater(t *testing.T) {
 	t.Parallel()
 	host := testbed.NewLAN(t, "").Host("later")
-	r := newResident(host)
+	r := newRealNetwork(host)
 	a := open(t, Config{Network: r, Interfaces: []string{"wlan0"}})
 	a.Announce(49152, Idle)
 	if f := a.Failures(); len(f) != 1 || f[0].Op != OpChoose || f[0].Interface != "wlan0" {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestMayCome: an agent opens without what may come later, reports once what is missing, and sends within a second once it is there.
-func TestMayCome(t *testing.T) {
+// TestAppearsAfterOpen: an agent opens without what may come later, reports once what is missing, and sends within a second once it is there.
+func TestAppearsAfterOpen(t *testing.T) {
 	wlan := iface(3, "wlan0", ethernet, "192.168.1.7/24")
 	const classicW = "5670: 22 port 49152 to 192.168.1.255:5670 from 192.168.1.7%3"
 	const stateW = "15670: 23 port 49152 idle to 239.255.90.82:15670 from 192.168.1.7%3"
@@ -62,12 +62,12 @@ func TestMayCome(t *testing.T) {
 				a := open(t, c.config)
 				began := time.Now()
 				a.Announce(49152, Idle)
-				pass(0)
-				equal(t, "said first", texts(l.take()), c.first)
-				pass(time.Minute)
+				advance(0)
+				equal(t, "sent while it is missing", texts(l.take()), c.first)
+				advance(time.Minute)
 				l.take()
-				told := lines()
-				equal(t, "told", counts(told, c.told), []int{1})
+				logged := lines()
+				equal(t, "log lines of it", counts(logged, c.told), []int{1})
 				failures := a.Failures()
 				if len(failures) != 1 || failures[0].Since != began {
 					t.Fatalf("failures: %v", failures)
@@ -77,18 +77,18 @@ func TestMayCome(t *testing.T) {
 					t.Errorf("failure %+v, want %+v", failures[0], c.want)
 				}
 				if changes != 1 {
-					t.Errorf("%d changes told, want 1", changes)
+					t.Errorf("Failing was called %d times, want 1", changes)
 				}
 				h.do(func() { c.heals(h) })
-				pass(longest) // what recovers without news waits for the next beacon
+				advance(longest) // what recovers without news waits for the next beacon
 				if sent := texts(l.take()); len(sent) < len(c.then) {
-					t.Errorf("said within %v: %v", longest, sent)
+					t.Errorf("sent within %v: %v", longest, sent)
 				}
-				pass(longest)
+				advance(longest)
 				sent := texts(l.take())
-				equal(t, "said then", sent[:min(len(sent), len(c.then))], c.then)
+				equal(t, "sent when it is there", sent[:min(len(sent), len(c.then))], c.then)
 				if failures := a.Failures(); len(failures) > 0 || changes != 2 {
-					t.Errorf("failures when it is there: %v, %d changes told", failures, changes)
+					t.Errorf("when it is there: failures %v; Failing was called %d times", failures, changes)
 				}
 			})
 		})
@@ -104,17 +104,17 @@ func TestMute(t *testing.T) {
 		a := open(t, Config{Network: h, Mute: true, Changed: func() { changes++ }})
 		a.Announce(49152, Idle)
 		a.SetState(Error)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		h.set(eth0("10.0.0.2/24"))
-		pass(time.Second)
+		advance(time.Second)
 		if got := formatInterfaces(a.Interfaces()); got != "eth0 [10.0.0.2/24]" || changes != 1 || !a.IsLocal(netip.MustParseAddr("10.0.0.2")) {
-			t.Errorf("uses %s, %d changes told", got, changes)
+			t.Errorf("the agent uses %s; Changed was called %d times", got, changes)
 		}
 		if f := a.Failures(); len(f) > 0 {
 			t.Errorf("failures: %v", f)
 		}
 		if a.Close(); h.opened > 0 || len(l.take()) > 0 {
-			t.Errorf("%d sockets opened", h.opened)
+			t.Errorf("%d sockets were opened", h.opened)
 		}
 	})
 }
@@ -139,7 +139,7 @@ func TestJoinOrder(t *testing.T) {
 				log, lines := logger()
 				network := &limitedHost{h, c.refuses, 2}
 				a := open(t, Config{Network: network, Log: log})
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				joined := make(map[int]bool)
 				for _, conn := range h.conns {
 					for m := range conn.member {
@@ -147,18 +147,18 @@ func TestJoinOrder(t *testing.T) {
 					}
 				}
 				if len(joined) != c.joined {
-					t.Errorf("joined on %d interfaces", len(joined))
+					t.Errorf("groups are joined on %d interfaces", len(joined))
 				}
 				for _, i := range all {
 					if !i.virtual && !joined[i.Index] {
-						t.Errorf("%s is hardware and not joined", i.Name)
+						t.Errorf("no group is joined on %s, which is hardware", i.Name)
 					}
 				}
 				if f := a.Failures(); len(f) != 30-c.joined || len(f) > 0 && !errors.Is(f[0].Err, errBusy) {
 					t.Errorf("failures: %v", f)
 				}
 				if n := counts(lines(), "joining the multicast group failed"); n[0] != 30-c.joined {
-					t.Errorf("told %d times", n[0])
+					t.Errorf("%d log lines", n[0])
 				}
 			})
 		})

@@ -80,16 +80,16 @@ func TestAcrossRouterIPv6(t *testing.T) {
 	routeMulticast6(t, router, source, siteGroup6, router.Interface, "v0")
 
 	heard := make(chan Sighting, 1000)
-	open(t, Config{Network: newResident(bob), Handler: func(s Sighting) { heard <- s }})
-	network := newResident(alice)
+	open(t, Config{Network: newRealNetwork(bob), Handler: func(s Sighting) { heard <- s }})
+	network := newRealNetwork(alice)
 	near := open(t, Config{Network: network, Interval: time.Hour})
 	near.Announce(49152, Idle)
-	awaitSpoken(t, near, network)
+	awaitSent(t, near, network)
 	far := open(t, Config{Network: network, UUID: uuid.New(), TTL: 2})
 	far.Announce(49153, Idle)
 	s := await(t, "alice, through the router", heard, func(s Sighting) bool {
 		if s.UUID == near.config.UUID {
-			t.Error("heard across a router what is for one link")
+			t.Error("a beacon for one link was heard across a router")
 		}
 		return s.UUID == far.config.UUID
 	})
@@ -108,16 +108,16 @@ func TestAcrossRouter(t *testing.T) {
 	router.RouteMulticast(defaultGroup, alice)
 
 	heard := make(chan Sighting, 1000)
-	open(t, Config{Network: newResident(bob), Handler: func(s Sighting) { heard <- s }})
-	network := newResident(alice)
+	open(t, Config{Network: newRealNetwork(bob), Handler: func(s Sighting) { heard <- s }})
+	network := newRealNetwork(alice)
 	near := open(t, Config{Network: network, Interval: time.Hour})
 	near.Announce(49152, Idle)
-	awaitSpoken(t, near, network)
+	awaitSent(t, near, network)
 	far := open(t, Config{Network: network, UUID: uuid.New(), TTL: 2})
 	far.Announce(49153, Idle)
 	s := await(t, "alice, through the router", heard, func(s Sighting) bool {
 		if s.UUID == near.config.UUID {
-			t.Error("heard across a router what is for one link")
+			t.Error("a beacon for one link was heard across a router")
 		}
 		return s.UUID == far.config.UUID
 	})

@@ -49,7 +49,7 @@ func TestSandboxedInterfaces(t *testing.T) {
 	}
 	want := list(false)
 	if len(want) != 4 {
-		t.Errorf("there are %q", want)
+		t.Errorf("interfaces without a sandbox: %q", want)
 	}
 	equal(t, "in a sandbox", list(true), want)
 }
@@ -61,7 +61,7 @@ func TestConfigured(t *testing.T) {
 	run(t, host, "ip", "addr", "add", "10.1.2.3/24", "broadcast", "10.1.255.255", "dev", host.Interface)
 	run(t, host, "ip", "addr", "add", "10.5.0.1/32", "broadcast", "10.5.0.255", "dev", host.Interface)
 	run(t, host, "ip", "link", "property", "add", "dev", host.Interface, "altname", "enp1s0", "altname", "enx00")
-	r := newResident(host)
+	r := newRealNetwork(host)
 	all, err := r.Interfaces()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestConfigured(t *testing.T) {
 	equal(t, "alternative names", all[at].AltNames, []string{"enp1s0", "enx00"})
 
 	heard := make(chan Sighting, 1000)
-	open(t, Config{Network: newResident(host), UUID: uuid.New(), Interfaces: []string{"10.1.2.3"}, Handler: func(s Sighting) { heard <- s }})
+	open(t, Config{Network: newRealNetwork(host), UUID: uuid.New(), Interfaces: []string{"10.1.2.3"}, Handler: func(s Sighting) { heard <- s }})
 	a := open(t, Config{Network: r, Interfaces: []string{"enp1s0"}})
 	if f := a.Failures(); len(f) > 0 {
 		t.Errorf("failures: %v", f)
@@ -97,7 +97,7 @@ func TestConfigured(t *testing.T) {
 }
 
 // awaitDestination waits for a beacon to that address.
-func awaitDestination(t *testing.T, r *resident, dst string) {
+func awaitDestination(t *testing.T, r *realNetwork, dst string) {
 	t.Helper()
 	deadline := time.After(patience)
 	for {

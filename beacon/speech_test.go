@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestTwin: a node hears another one with the same UUID, on another machine or on its own, but never itself.
-func TestTwin(t *testing.T) {
+// TestSameUUID: a node hears another one with the same UUID, on another machine or on its own, but never itself.
+func TestSameUUID(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		sameHost   bool
@@ -23,25 +23,25 @@ func TestTwin(t *testing.T) {
 				if !c.sameHost {
 					other = l.host(eth0("10.0.0.2/24"))
 				}
-				var ears, twins ears
-				a := open(t, Config{Network: h, UUID: testUUID, Handler: ears.hear})
-				twin := open(t, Config{Network: other, UUID: testUUID, Handler: twins.hear})
+				var ears, twins sightingLog
+				a := open(t, Config{Network: h, UUID: testUUID, Handler: ears.record})
+				twin := open(t, Config{Network: other, UUID: testUUID, Handler: twins.record})
 				a.Announce(c.port, Idle)
-				pass(0)
+				advance(0)
 				if heard := ears.take(); len(heard) != 0 {
-					t.Errorf("it heard itself: %v", heard)
+					t.Errorf("the agent heard itself: %v", heard)
 				}
 				twins.take() // of a node that sends nothing yet
 				twin.Announce(c.twin, Idle)
-				pass(0)
+				advance(0)
 				if heard := ears.take(); len(heard) != c.want || heard[0].UUID != testUUID || heard[0].Port != c.twin {
-					t.Errorf("heard %v of its twin", heard)
+					t.Errorf("of the agent with the same UUID it heard %v", heard)
 				}
-				pass(5 * time.Second)
+				advance(5 * time.Second)
 				ears.take()
 				twin.Close()
 				if heard := ears.take(); len(heard) != 0 {
-					t.Errorf("heard the farewell of its twin as one: %v", heard)
+					t.Errorf("sightings of the farewell of the agent with the same UUID: %v", heard)
 				}
 			})
 		})
@@ -57,46 +57,46 @@ func TestStateByBroadcast(t *testing.T) {
 		gone1    = "5670: 23 port 0 exit to 10.0.0.255:5670 from 10.0.0.1%2"
 	)
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var ears ears
-		open(t, Config{Network: l.host(eth0("10.0.0.2/24")), Handler: ears.hear})
+		var ears sightingLog
+		open(t, Config{Network: l.host(eth0("10.0.0.2/24")), Handler: ears.record})
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), StateByBroadcast: true})
 		a.Announce(49152, Idle)
-		pass(0)
-		equal(t, "announced", texts(l.take()), []string{idle1, state1})
+		advance(0)
+		equal(t, "sent after Announce", texts(l.take()), []string{idle1, state1})
 		for _, s := range ears.take() {
 			if s.State != Idle {
-				t.Errorf("heard %v", s)
+				t.Errorf("unexpected sighting %v", s)
 			}
 		}
 		a.SetState(Error)
-		pass(0)
-		equal(t, "a change", texts(l.take()), []string{error1, errorOn2})
+		advance(0)
+		equal(t, "sent after a change of state", texts(l.take()), []string{error1, errorOn2})
 		a.Close()
-		equal(t, "farewell", texts(l.take()), []string{gone1, exit1, gone1, exit1, gone1, exit1})
+		equal(t, "sent as a farewell", texts(l.take()), []string{gone1, exit1, gone1, exit1, gone1, exit1})
 	})
 }
 
 // TestSilence: after it only the farewell is sent, and others are still heard.
 func TestSilence(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var ears ears
-		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.hear})
+		var ears sightingLog
+		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), Handler: ears.record})
 		peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
 		a.Announce(49152, Idle)
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		l.take()
 		a.Silence()
 		a.SetState(Error)
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		equal(t, "sent after Silence", texts(l.take()), nil)
 		peer.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		if heard := ears.take(); len(heard) != 2 {
-			t.Errorf("heard %v", heard)
+			t.Errorf("sightings after Silence: %v", heard)
 		}
 		peer.Close()
 		l.take()
 		a.Close()
-		equal(t, "farewell", texts(l.take()), []string{bye1, exit1, bye1, exit1, bye1, exit1})
+		equal(t, "sent as a farewell", texts(l.take()), []string{farewell1, exit1, farewell1, exit1, farewell1, exit1})
 	})
 }

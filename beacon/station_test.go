@@ -11,8 +11,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// TestGuard: only 22 octets leave for a broadcast address or for port 5670, whoever asks, except 54 octets to 255.255.255.255.
-func TestGuard(t *testing.T) {
+// TestOnlyHarmlessBeacons: only 22 octets leave for a broadcast address or for port 5670, whatever the caller asks for, except 54 octets to 255.255.255.255.
+func TestOnlyHarmlessBeacons(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24"))})
 		for _, form := range forms {
@@ -47,19 +47,19 @@ func TestOnlyClassicOnPort5670(t *testing.T) {
 			}
 			a := open(t, c)
 			a.Announce(49152, Idle)
-			pass(3 * time.Second)
+			advance(3 * time.Second)
 			a.SetState(Processing)
-			pass(time.Second)
+			advance(time.Second)
 			a.Close()
 			log := l.take()
 			for _, s := range log {
 				keyed := len(s.octets) == 54 && s.to.Dst.Addr() == everySubnet && !c.Key.IsZero()
 				if len(s.octets) != 22 && !keyed && (s.to.Dst.Port() == 5670 || !s.to.Dst.Addr().IsMulticast()) {
-					t.Errorf("%v", s)
+					t.Errorf("a beacon that could crash a pyre node was sent: %v", s)
 				}
 			}
 			if len(log) < 30 {
-				t.Errorf("%d datagrams only", len(log))
+				t.Errorf("only %d datagrams were sent: the test tests nothing", len(log))
 			}
 		})
 	}
@@ -104,18 +104,18 @@ func TestFilter(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
-				var ears ears
+				var ears sightingLog
 				h := l.host(wired, wifi)
-				open(t, Config{Network: h, Handler: ears.hear})
+				open(t, Config{Network: h, Handler: ears.record})
 				got := none
 				for i, name := range []string{"C", "S"} {
 					src := netip.AddrPortFrom(netip.MustParseAddr(c.src), 5670)
 					h.conns[i].in <- packet{unhex(t, forms[c.form].octets), Origin{src, c.dst, c.ifIndex}}
-					pass(0)
+					advance(0)
 					for _, s := range ears.take() {
 						got += name
 						if s.Beacon != forms[c.form].beacon || s.Multicast != (name == "S") || s.IfIndex != c.wantIfix || s.Addr.String() != c.src {
-							t.Errorf("%+v", s)
+							t.Errorf("unexpected sighting %+v", s)
 						}
 					}
 				}
@@ -130,18 +130,18 @@ func TestFilter(t *testing.T) {
 // TestGarbage: what is no beacon is dropped, and what follows is heard.
 func TestGarbage(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var ears ears
+		var ears sightingLog
 		h := l.host(wired)
-		open(t, Config{Network: h, Handler: ears.hear})
+		open(t, Config{Network: h, Handler: ears.record})
 		from := Origin{netip.MustParseAddrPort("10.0.0.9:5670"), everySubnet, 2}
 		for n := range 301 {
 			h.conns[0].in <- packet{bytes.Repeat([]byte{0xff}, n), from}
 		}
 		h.conns[0].in <- packet{make([]byte, maxDatagram), from}
 		h.conns[0].in <- packet{unhex(t, forms[0].octets), from}
-		pass(0)
+		advance(0)
 		if heard := ears.take(); len(heard) != 1 {
-			t.Errorf("heard %v", heard)
+			t.Errorf("sightings: %v", heard)
 		}
 	})
 }
@@ -181,11 +181,11 @@ func TestChanges(t *testing.T) {
 			open(t, Config{Network: h, Log: log, Interval: time.Hour})
 		}
 		a.Announce(49152, Idle)
-		pass(time.Minute)
+		advance(time.Minute)
 		const newcomer = 3 // turns
 		step := func(name string, wait time.Duration, want ...string) {
 			t.Helper()
-			pass(wait)
+			advance(wait)
 			var all []string
 			for range newcomer {
 				all = append(all, want...)
@@ -194,13 +194,13 @@ func TestChanges(t *testing.T) {
 		}
 		step("lo, as there is no other", 0,
 			"5670: 22 port 49152 to 127.255.255.255:5670 from 127.0.0.1%1", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 127.0.0.1%1")
-		equal(t, "told", counts(lines(), `lo [127.0.0.1/8]`, "warn"), []int{1, 0})
+		equal(t, "log lines", counts(lines(), `lo [127.0.0.1/8]`, "warn"), []int{1, 0})
 
 		h.set(lo, eth0("10.0.0.1/24"))
 		step("an interface appears", 2500*time.Millisecond, classic1, state1)
-		equal(t, "told", counts(lines(), `eth0 [10.0.0.1/24]`, "warn"), []int{1, 0})
+		equal(t, "log lines", counts(lines(), `eth0 [10.0.0.1/24]`, "warn"), []int{1, 0})
 		if !h.conns[1].member[membership{defaultGroup, 2, 0}] {
-			t.Error("not joined")
+			t.Error("the group is not joined")
 		}
 
 		h.set(lo, eth0("10.0.0.3/24"))
@@ -209,33 +209,33 @@ func TestChanges(t *testing.T) {
 		lines()
 
 		h.set(lo)
-		pass(2500 * time.Millisecond)
+		advance(2500 * time.Millisecond)
 		l.take() // lo again
 		lines()
 		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
 		step("made again with another index", 2500*time.Millisecond,
 			"5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%9", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%9")
 		if !h.conns[1].member[membership{defaultGroup, 9, 0}] {
-			t.Error("not joined again")
+			t.Error("the group is not joined again")
 		}
-		equal(t, "told", counts(lines(), "10.0.0.1/24", "warn"), []int{1, 0})
+		equal(t, "log lines", counts(lines(), "10.0.0.1/24", "warn"), []int{1, 0})
 
 		h.do(func() { clear(h.conns[1].member) }) // as if recreated with the same index between two scans
-		pass(1500 * time.Millisecond)
+		advance(1500 * time.Millisecond)
 		if !h.conns[1].member[membership{defaultGroup, 9, 0}] {
-			t.Error("membership lost")
+			t.Error("the membership of the group was lost")
 		}
 
 		h.set(lo, iface(9, "eth0", ethernet&^net.FlagRunning, "10.0.0.1/24"))
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		equal(t, "sent when the carrier goes", texts(l.take()), nil)
 		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
 		step("the carrier comes back", 2500*time.Millisecond,
 			"5670: 22 port 49152 to 10.0.0.255:5670 from 10.0.0.1%9", "15670: 23 port 49152 idle to 239.255.90.82:15670 from 10.0.0.1%9")
-		equal(t, "told", lines(), nil)
+		equal(t, "log lines", lines(), nil)
 
 		h.set(lo, iface(9, "eth0", ethernet&^net.FlagUp, "10.0.0.1/24"))
-		pass(5 * time.Second)
+		advance(5 * time.Second)
 		l.take()
 		h.set(lo, iface(9, "eth0", ethernet, "10.0.0.1/24"))
 		step("down and up", 2500*time.Millisecond,
@@ -250,7 +250,7 @@ func TestSendError(t *testing.T) {
 		log, lines := logger()
 		a := open(t, Config{Network: h, Log: log, poll: time.Hour})
 		a.Announce(49152, Idle)
-		pass(1550 * time.Millisecond)
+		advance(1550 * time.Millisecond)
 		l.take()
 		lines()
 		h.set(eth0("10.0.0.3/24"))
@@ -258,22 +258,22 @@ func TestSendError(t *testing.T) {
 			if i == 1000 {
 				t.Fatal("no beacon in a second")
 			}
-			pass(time.Millisecond)
+			advance(time.Millisecond)
 		}
 		// The scan that the first failure asks for may be done before the second beacon leaves, which then uses the new address.
 		if told := counts(lines(), "network is unreachable", "10.0.0.3/24"); told[0] < 1 || told[0] > 2 || told[1] != 1 {
-			t.Errorf("told %v, want one or two failures and one change", told)
+			t.Errorf("log lines: got %v, want one or two failures and one change", told)
 		}
-		pass(0)
+		advance(0)
 		l.take()
-		pass(1500 * time.Millisecond)
+		advance(1500 * time.Millisecond)
 		if log := l.take(); len(log) < 6 || !strings.Contains(log[0].String(), "10.0.0.3%2") {
 			t.Errorf("sent: %v", texts(log))
 		}
 		a.station.mu.Lock()
 		defer a.station.mu.Unlock()
 		if len(a.station.failing) > 0 {
-			t.Errorf("still kept: %v", a.station.failing)
+			t.Errorf("failures are still kept: %v", a.station.failing)
 		}
 	})
 }
@@ -289,27 +289,27 @@ func TestLastingError(t *testing.T) {
 			open(t, Config{Network: h, Log: log}).Announce(49153, Idle)
 		}
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		l.take()
 		h.do(func() { h.interfaces[1].Addrs = h.interfaces[1].Addrs[:0:0] }) // a scan would see this
 		h.do(func() { h.scanErr = errBusy })
 		scans := 0
 		h.do(func() { scans = h.scans })
-		pass(15 * time.Second)
+		advance(15 * time.Second)
 		h.do(func() { scans = h.scans - scans })
 		if scans < 18 || scans > 24 {
 			t.Errorf("%d scans in 15 s", scans)
 		}
-		equal(t, "told", counts(lines(), "listing interfaces failed", "sending beacons failed", "joining the multicast group failed"), []int{1, 2, 1})
+		equal(t, "log lines of failures", counts(lines(), "listing interfaces failed", "sending beacons failed", "joining the multicast group failed"), []int{1, 2, 1})
 		equal(t, "sent", texts(l.take()), nil)
 		h.do(func() {
 			h.interfaces[1] = eth0("10.0.0.1/24")
 			h.scanErr, h.joinErr = nil, nil
 		})
-		pass(5 * time.Second)
-		equal(t, "told", counts(lines(), "listing interfaces works again", "sending beacons works again", "joining the multicast group works again"), []int{1, 2, 1})
+		advance(5 * time.Second)
+		equal(t, "log lines when all works again", counts(lines(), "listing interfaces works again", "sending beacons works again", "joining the multicast group works again"), []int{1, 2, 1})
 		if len(l.take()) < 2*21*4 {
-			t.Error("no beacons")
+			t.Error("no beacons were sent when all works again")
 		}
 	})
 }
@@ -319,19 +319,19 @@ func TestReadError(t *testing.T) {
 		h := l.host(eth0("10.0.0.1/24"))
 		h.readErr = errBusy
 		log, lines := logger()
-		var ears ears
-		open(t, Config{Network: h, Log: log, Handler: ears.hear})
-		pass(10 * time.Second)
+		var ears sightingLog
+		open(t, Config{Network: h, Log: log, Handler: ears.record})
+		advance(10 * time.Second)
 		if n := counts(lines(), "receiving beacons failed"); n[0] < 1 || n[0] > 2 {
-			t.Errorf("told %d times", n[0])
+			t.Errorf("%d log lines", n[0])
 		}
 		h.do(func() { h.readErr = nil })
-		pass(readPause)
+		advance(readPause)
 		peer := open(t, Config{Network: l.host(eth0("10.0.0.2/24"))})
 		peer.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		if len(ears.take()) != 2 {
-			t.Error("not heard after the error")
+			t.Error("a beacon after the read error was not heard")
 		}
 	})
 }
@@ -342,7 +342,7 @@ func TestOpenError(t *testing.T) {
 		h := l.host(eth0("10.0.0.1/24"))
 		a, err := Open(Config{Network: h, UUID: testUUID, Port: -1})
 		if err == nil || a != nil || !strings.Contains(err.Error(), "Port: -1") {
-			t.Errorf("%v, %v", a, err)
+			t.Errorf("Open: got %v, %v", a, err)
 		}
 		if len(h.conns) > 0 {
 			t.Errorf("%d sockets left open", len(h.conns))
@@ -358,10 +358,10 @@ func TestNoInterface(t *testing.T) {
 		log, lines := logger()
 		a := open(t, Config{Network: h, Log: log, Interval: time.Hour})
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
-		equal(t, "told", counts(lines(), "no usable network interface"), []int{1})
+		advance(10 * time.Second)
+		equal(t, "log lines", counts(lines(), "no usable network interface"), []int{1})
 		h.set(eth0("10.0.0.1/24"))
-		pass(2500 * time.Millisecond)
+		advance(2500 * time.Millisecond)
 		equal(t, "sent", texts(l.take()), []string{classic1, state1, classic1, state1, classic1, state1})
 	})
 }

@@ -79,7 +79,7 @@ func TestSurvey(t *testing.T) {
 				}
 				got = append(got, text)
 				if !r.same(c.interfaces[n]) {
-					t.Errorf("%s is not told as it is: %v", r.Name, r.Interface)
+					t.Errorf("the report of %s does not have the interface as it is: %v", r.Name, r.Interface)
 				}
 			}
 			equal(t, "reports", got, c.want)
@@ -88,7 +88,7 @@ func TestSurvey(t *testing.T) {
 }
 
 // What an agent uses, and where it sends, is what the survey says.
-func TestSurveyAgrees(t *testing.T) {
+func TestSurveyMatchesAgent(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		h := l.host(eth0("10.0.0.1/24"), iface(3, "eth1", ethernet, "10.1.0.1/24", "10.2.0.1/24"), iface(4, "eth2", ethernet))
 		a := open(t, Config{Network: h})
@@ -100,7 +100,7 @@ func TestSurveyAgrees(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Announce(49152, Idle)
-		pass(1)
+		advance(1)
 		var said, surveyed []Destination
 		for _, s := range l.take() {
 			said = append(said, s.to)
@@ -130,7 +130,7 @@ func TestSurveyErrors(t *testing.T) {
 	} {
 		config.Network = h
 		if _, err := Survey(config); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%v, want it to say %q", err, says)
+			t.Errorf("got error %v, want one with %q", err, says)
 		}
 	}
 	h.scanErr = errors.New("no files left")
@@ -138,10 +138,10 @@ func TestSurveyErrors(t *testing.T) {
 		t.Errorf("%v, want %v", err, h.scanErr)
 	}
 	if reports, err := Survey(Config{Network: newLAN().host(eth0("10.0.0.1/24")), Interfaces: []string{"eth7"}}); err != nil || len(reports) != 2 {
-		t.Errorf("an interface that is not there: %v, %v", reports, err)
+		t.Errorf("Survey with an interface that does not exist: %v, %v", reports, err)
 	}
 	if got := Reason(99).String() + Reason(0).String(); got != "reason(99)reason(0)" {
-		t.Errorf("unknown reasons are called %q", got)
+		t.Errorf("names of unknown reasons: got %q", got)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestSurveyOfOneFamily(t *testing.T) {
 			for _, r := range open(t, Config{Network: c.host}).Survey() {
 				got = append(got, fmt.Sprintf("%v %v %d %d", r.Reason, r.UsedAddrs, len(r.Classic), len(r.State)))
 				if len(r.Addrs) != 2 && r.Name == "eth0" {
-					t.Errorf("of eth0 %v is told", r.Addrs)
+					t.Errorf("the report of eth0 has the addresses %v", r.Addrs)
 				}
 			}
 			if got := strings.Join(got, ", "); got != c.want {

@@ -94,7 +94,7 @@ func TestLoopbackOneProcess(t *testing.T) {
 	listener := openOnLo(t, 0, heard)
 	speaker := openOnLo(t, listener.config.Port, own)
 	if speaker.station != listener.station {
-		t.Error("two stations")
+		t.Error("two agents of one process have two stations")
 	}
 	speaker.Announce(49152, Idle)
 	for _, multicast := range []bool{false, true} {
@@ -118,7 +118,7 @@ func TestLoopbackOneProcess(t *testing.T) {
 	await(t, "EXIT", heard, func(s Sighting) bool { return s.State == Exit && s.Multicast })
 	select {
 	case s := <-own:
-		t.Errorf("the speaker heard %+v", s)
+		t.Errorf("the agent heard its own beacon: %+v", s)
 	default:
 	}
 }
@@ -224,10 +224,10 @@ func TestLoopbackTwoProcesses(t *testing.T) {
 	var id uuid.UUID
 	said := line() + "\n" + line() // in any order
 	if !strings.Contains(said, "heard "+a.config.UUID.String()+" true") {
-		t.Errorf("the child says %q", said)
+		t.Errorf("the child printed %q", said)
 	}
 	if _, rest, ok := strings.Cut(said, "am "); !ok || len(rest) < 36 {
-		t.Fatalf("the child says %q", said)
+		t.Fatalf("the child printed %q", said)
 	} else {
 		id = uuid.MustParse(rest[:36])
 	}
@@ -242,8 +242,8 @@ func TestLoopbackTwoProcesses(t *testing.T) {
 	}
 }
 
-// siblings opens two sockets of the system, for groups, on the same random port.
-func siblings(t *testing.T) (one, two *systemConn, port uint16) {
+// startTwoProcesses opens two sockets of the system, for groups, on the same random port.
+func startTwoProcesses(t *testing.T) (one, two *systemConn, port uint16) {
 	t.Helper()
 	for range 20 {
 		port := 12_000 + rand.IntN(10_000)
@@ -275,7 +275,7 @@ func TestSystemConn(t *testing.T) {
 		"control message": (*systemConn).WriteTo, "plain": (*systemConn).writePlain,
 	} {
 		t.Run(name, func(t *testing.T) {
-			member, other, port := siblings(t)
+			member, other, port := startTwoProcesses(t)
 			group, everyone := netip.MustParseAddr("239.255.90.99"), netip.MustParseAddr("127.255.255.255")
 			for range 2 { // the second time is no error
 				if err := member.Join(group, lo.Index); err != nil {
@@ -313,15 +313,15 @@ func TestSystemConn(t *testing.T) {
 
 func TestSystemErrors(t *testing.T) {
 	t.Parallel()
-	one, two, port := siblings(t)
+	one, two, port := startTwoProcesses(t)
 	if err := one.Join(netip.MustParseAddr("127.0.0.1"), loopback(t).Index); err == nil {
-		t.Error("joined a group that is none")
+		t.Error("Join of an address that is no group: no error")
 	}
 	if err := one.writePlain([]byte("x"), Destination{Dst: netip.AddrPortFrom(defaultGroup, port), IfIndex: 1 << 20}); err == nil {
-		t.Error("sent through no interface")
+		t.Error("writePlain through no interface: no error")
 	}
 	if _, err := System.ListenPacket("udp4", -1); err == nil || !strings.HasPrefix(err.Error(), "beacon: ") {
-		t.Errorf("port -1: %v", err)
+		t.Errorf("ListenPacket of port -1: %v", err)
 	}
 	done := make(chan error)
 	go func() {
@@ -330,10 +330,10 @@ func TestSystemErrors(t *testing.T) {
 	}()
 	two.Close()
 	if err := <-done; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("a read ends with %v", err)
+		t.Errorf("ReadFrom after Close: got %v", err)
 	}
 	if err := two.WriteTo([]byte("x"), Destination{}); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("a write ends with %v", err)
+		t.Errorf("WriteTo after Close: got %v", err)
 	}
 }
 

@@ -31,8 +31,8 @@ func (s *scripted) Read(b []byte) (int, error) {
 	return len(b), err
 }
 
-// TestTell: each message is a change, and so are those for which the system had no room.
-func TestTell(t *testing.T) {
+// TestReadMessages: each message is a change, and so are those for which the system had no room.
+func TestReadMessages(t *testing.T) {
 	calls := 0
 	readMessages(&scripted{nil, nil, unix.ENOBUFS, nil, io.ErrUnexpectedEOF, nil}, func() { calls++ })
 	if calls != 4 {
@@ -40,15 +40,17 @@ func TestTell(t *testing.T) {
 	}
 }
 
-// A resident is the network of a host of the testbed, for agents in this process.
-type resident struct {
+// A realNetwork is the network of a host of the testbed, for agents in this process.
+type realNetwork struct {
 	*testbed.Host
 	sent chan Destination // destinations of datagrams that the system took
 }
 
-func newResident(h *testbed.Host) *resident { return &resident{h, make(chan Destination, 1000)} }
+func newRealNetwork(h *testbed.Host) *realNetwork {
+	return &realNetwork{h, make(chan Destination, 1000)}
+}
 
-func (r *resident) Interfaces() (all []Interface, err error) {
+func (r *realNetwork) Interfaces() (all []Interface, err error) {
 	doErr := r.Do(func() error {
 		all, err = System.Interfaces()
 		return nil
@@ -59,23 +61,23 @@ func (r *resident) Interfaces() (all []Interface, err error) {
 	return all, err
 }
 
-func (r *resident) ListenPacket(network string, port int) (conn PacketConn, err error) {
+func (r *realNetwork) ListenPacket(network string, port int) (conn PacketConn, err error) {
 	err = r.Do(func() error {
 		conn, err = System.ListenPacket(network, port)
 		return err
 	})
-	return residentConn{conn, r}, err
+	return realConn{conn, r}, err
 }
 
-func (r *resident) ListenGroups(network string, port int) (conn PacketConn, err error) {
+func (r *realNetwork) ListenGroups(network string, port int) (conn PacketConn, err error) {
 	err = r.Do(func() error {
 		conn, err = System.(GroupListener).ListenGroups(network, port)
 		return err
 	})
-	return residentConn{conn, r}, err
+	return realConn{conn, r}, err
 }
 
-func (r *resident) Watch(changed func()) (stop func(), err error) {
+func (r *realNetwork) Watch(changed func()) (stop func(), err error) {
 	err = r.Do(func() error {
 		stop, err = System.(Watcher).Watch(changed)
 		return err
@@ -83,12 +85,12 @@ func (r *resident) Watch(changed func()) (stop func(), err error) {
 	return stop, err
 }
 
-type residentConn struct {
+type realConn struct {
 	PacketConn
-	resident *resident
+	resident *realNetwork
 }
 
-func (c residentConn) WriteTo(b []byte, to Destination) error {
+func (c realConn) WriteTo(b []byte, to Destination) error {
 	err := c.PacketConn.WriteTo(b, to)
 	if err == nil {
 		select {
@@ -99,14 +101,14 @@ func (c residentConn) WriteTo(b []byte, to Destination) error {
 	return err
 }
 
-func (c residentConn) Leave(group netip.Addr, index int) error {
+func (c realConn) Leave(group netip.Addr, index int) error {
 	return c.PacketConn.(Leaver).Leave(group, index)
 }
 
-func (c residentConn) SetTTL(ttl int) error { return c.PacketConn.(TTLSetter).SetTTL(ttl) }
+func (c realConn) SetTTL(ttl int) error { return c.PacketConn.(TTLSetter).SetTTL(ttl) }
 
 // awaitSource waits for a beacon from that address.
-func (r *resident) awaitSource(t *testing.T, src string) {
+func (r *realNetwork) awaitSource(t *testing.T, src string) {
 	t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -151,7 +153,7 @@ func withoutIPv6(t *testing.T, h *testbed.Host) {
 		return nil
 	})
 	if err != nil {
-		t.Logf("IPv6 stays on, so its news may hide that others are missing: %v", err)
+		t.Logf("IPv6 stays on, so its changes may hide that others are not reported: %v", err)
 	}
 }
 
@@ -208,31 +210,31 @@ func TestNetlink(t *testing.T) {
 			if c.before != nil {
 				c.before(t, h)
 			}
-			r := newResident(h)
+			r := newRealNetwork(h)
 			c.options.Network, c.options.Interval, c.options.poll = r, time.Hour, time.Hour
 			a := open(t, c.options)
 			a.Announce(49152, Idle)
-			awaitSpoken(t, a, r)
+			awaitSent(t, a, r)
 			c.change(t, l, h)
 			start := time.Now()
 			if c.source == "" {
 				c.source = h.Addr.String()
 			}
 			r.awaitSource(t, c.source)
-			t.Logf("within %v", time.Since(start).Round(time.Millisecond))
+			t.Logf("beacons followed within %v", time.Since(start).Round(time.Millisecond))
 		})
 	}
 }
 
-// awaitSpoken waits until an agent has sent a newcomer's beacons, and none of them is left in sent.
-func awaitSpoken(t *testing.T, a *Agent, r *resident) {
+// awaitSent waits until an agent has sent a newcomer's beacons, and none of them is left in sent.
+func awaitSent(t *testing.T, a *Agent, r *realNetwork) {
 	t.Helper()
 	v := a.view.Load()
 	for range 3 * (len(v.classic) + len(v.state)) {
 		select {
 		case <-r.sent:
 		case <-time.After(patience):
-			t.Fatal("the agent does not speak")
+			t.Fatal("the agent sends no beacons")
 		}
 	}
 }
@@ -282,8 +284,8 @@ func TestNetlinkHeardAgain(t *testing.T) {
 	const a, b = "10.98.0.1/24", "10.98.0.2/24"
 	connect(t, alice, a, bob, b)
 	heard := make(chan Sighting, 1000)
-	open(t, Config{Network: newResident(alice), poll: time.Hour, Interfaces: []string{"v0"}, Handler: func(s Sighting) { heard <- s }})
-	open(t, Config{Network: newResident(bob), poll: time.Hour, Interfaces: []string{"v0"}}).Announce(49152, Idle)
+	open(t, Config{Network: newRealNetwork(alice), poll: time.Hour, Interfaces: []string{"v0"}, Handler: func(s Sighting) { heard <- s }})
+	open(t, Config{Network: newRealNetwork(bob), poll: time.Hour, Interfaces: []string{"v0"}}).Announce(49152, Idle)
 	fromBob := func(s Sighting) bool { return s.Multicast && s.Addr.String() == "10.98.0.2" && s.Interface == "v0" }
 	before := await(t, "bob", heard, fromBob)
 	run(t, alice, "ip", "link", "del", "v0")
@@ -296,9 +298,9 @@ func TestNetlinkEnds(t *testing.T) {
 	h := testbed.NewLAN(t, "").Host("alice")
 	calling, stopping := make(chan struct{}, 1), make(chan struct{})
 	var late, running atomic.Bool
-	stop, err := newResident(h).Watch(func() {
+	stop, err := newRealNetwork(h).Watch(func() {
 		if late.Load() {
-			t.Error("called after the end")
+			t.Error("changed was called after stop")
 		}
 		running.Store(true)
 		signal(calling)
@@ -315,12 +317,12 @@ func TestNetlinkEnds(t *testing.T) {
 	select {
 	case <-calling:
 	case <-time.After(patience):
-		t.Fatal("nothing told")
+		t.Fatal("no change was reported")
 	}
 	close(stopping)
 	stop()
 	if running.Load() {
-		t.Error("a call still runs")
+		t.Error("a call of changed runs after stop has returned")
 	}
 	late.Store(true)
 	h.AddAddress(netip.MustParsePrefix("10.99.1.1/24"))
@@ -334,7 +336,7 @@ func TestBareBridge(t *testing.T) {
 	run(t, h, "ip", "link", "add", "docker0", "type", "bridge")
 	run(t, h, "ip", "addr", "add", "172.17.0.1/16", "broadcast", "+", "dev", "docker0")
 	run(t, h, "ip", "link", "set", "docker0", "up")
-	r := newResident(h)
+	r := newRealNetwork(h)
 	heard := make(chan Sighting, 1000)
 	open(t, Config{Network: r, Handler: func(s Sighting) { heard <- s }})
 	open(t, Config{Network: r}).Announce(49152, Idle)
@@ -346,7 +348,7 @@ func TestBareBridge(t *testing.T) {
 }
 
 // until waits for something that follows changes of the interfaces.
-func until(t *testing.T, r *resident, what string, happens func() bool) {
+func until(t *testing.T, r *realNetwork, what string, happens func() bool) {
 	t.Helper()
 	news := make(chan struct{}, 1)
 	stop, err := r.Watch(func() { signal(news) })

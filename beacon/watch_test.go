@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// A watched host is a Watcher that reports changes when the test calls changed.
-type watched struct {
+// A watchedHost is a Watcher that reports changes when the test calls changed.
+type watchedHost struct {
 	*host
 	err     error // the error of Watch
 	changed func()
 	stopped bool
 }
 
-func (w *watched) Watch(changed func()) (stop func(), err error) {
+func (w *watchedHost) Watch(changed func()) (stop func(), err error) {
 	w.changed = changed
 	return func() { w.stopped = true }, w.err
 }
 
-// A sleeper is a Clock.
-type sleeper struct {
+// A sleepingHost is a Clock.
+type sleepingHost struct {
 	*host
 	mu    sync.Mutex
 	slept time.Duration
 }
 
-func (s *sleeper) Wall() time.Time {
+func (s *sleepingHost) Wall() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Add(s.slept)
 }
 
-func (s *sleeper) sleep(d time.Duration) {
+func (s *sleepingHost) sleep(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.slept += d
@@ -58,39 +58,39 @@ func firstTwo(log []sent) []string { return texts(log[:min(2, len(log))]) }
 // TestWatch: a Watcher's report is followed at once, a burst of them by one scan.
 func TestWatch(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		w := &watched{host: l.host(eth0("10.0.0.3/24"))}
+		w := &watchedHost{host: l.host(eth0("10.0.0.3/24"))}
 		a := open(t, Config{Network: w, Interval: time.Hour, poll: time.Hour})
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		l.take()
 		w.set(eth0("10.0.0.1/24"))
-		pass(time.Minute)
-		equal(t, "sent when nothing was told", texts(l.take()), nil)
+		advance(time.Minute)
+		equal(t, "sent before a change was reported", texts(l.take()), nil)
 		scans := scansOf(w.host, func() {
 			for range 50 {
 				w.changed()
-				pass(burstPause / 100)
+				advance(burstPause / 100)
 			}
-			pass(2 * burstPause)
+			advance(2 * burstPause)
 		})
 		if scans != 1 {
 			t.Errorf("%d scans after a burst, want 1", scans)
 		}
-		equal(t, "sent within 30 ms of the first word", texts(l.take()), []string{classic1, state1})
+		equal(t, "sent within 30 ms of the first report", texts(l.take()), []string{classic1, state1})
 
-		pass(5 * time.Hour)
+		advance(5 * time.Hour)
 		if scans := scansOf(w.host, func() {
 			for range 50 {
 				w.changed()
-				pass(burstPause)
+				advance(burstPause)
 			}
-			pass(2 * burstPause)
+			advance(2 * burstPause)
 		}); scans < 24 || scans > 51 {
 			t.Errorf("%d scans in half a second of changes, want about one every %v", scans, burstPause)
 		}
 		a.Close()
 		if !w.stopped {
-			t.Error("still watched after Close")
+			t.Error("the Watcher was not stopped by Close")
 		}
 		w.changed() // late: nothing waits
 	})
@@ -99,7 +99,7 @@ func TestWatch(t *testing.T) {
 // TestCloseInBurst: Close does not wait for the end of a burst.
 func TestCloseInBurst(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		w := &watched{host: l.host(eth0("10.0.0.1/24"))}
+		w := &watchedHost{host: l.host(eth0("10.0.0.1/24"))}
 		a := open(t, Config{Network: w, poll: time.Hour})
 		w.changed()
 		synctest.Wait()
@@ -124,14 +124,14 @@ func TestWatchFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, l *lan) {
 				log, lines := logger()
-				w := &watched{host: l.host(eth0("10.0.0.3/24")), err: c.err}
+				w := &watchedHost{host: l.host(eth0("10.0.0.3/24")), err: c.err}
 				a := open(t, Config{Network: w, Interval: time.Hour, Log: log})
-				equal(t, "told", counts(lines(), errBusy.Error()), []int{c.told})
+				equal(t, "log lines", counts(lines(), errBusy.Error()), []int{c.told})
 				a.Announce(49152, Idle)
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				l.take()
 				w.set(eth0("10.0.0.1/24"))
-				pass(scanInterval)
+				advance(scanInterval)
 				equal(t, "sent first", firstTwo(l.take()), []string{classic1, state1})
 			})
 		})
@@ -142,13 +142,13 @@ func TestWatchFails(t *testing.T) {
 func TestSleep(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		log, lines := logger()
-		h := &sleeper{host: l.host(eth0("10.0.0.1/24"))}
+		h := &sleepingHost{host: l.host(eth0("10.0.0.1/24"))}
 		changed := 0
 		var mu sync.Mutex
 		a := open(t, Config{Network: h, Interval: time.Hour, Log: log, Changed: func() { mu.Lock(); changed++; mu.Unlock() }})
-		open(t, Config{Network: h, Changed: func() { t.Error("told a node that does not speak") }})
+		open(t, Config{Network: h, Changed: func() { t.Error("Changed was called before Announce") }})
 		a.Announce(49152, Idle)
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		for _, c := range []struct {
 			sleep time.Duration
 			turns int
@@ -157,11 +157,11 @@ func TestSleep(t *testing.T) {
 			lines()
 			changed = 0
 			h.sleep(c.sleep)
-			pass(scanInterval)
+			advance(scanInterval)
 			if n := len(l.take()); c.turns > 0 && n == 0 {
 				t.Errorf("slept %v: no beacon within %v", c.sleep, scanInterval)
 			} else {
-				pass(10 * time.Second)
+				advance(10 * time.Second)
 				if n += len(l.take()); n != 2*c.turns {
 					t.Errorf("slept %v: %d beacons, want %d", c.sleep, n, 2*c.turns)
 				}
@@ -186,11 +186,11 @@ func TestChanged(t *testing.T) {
 			calls = 0
 			mu.Unlock()
 			h.set(set...)
-			pass(scanInterval)
+			advance(scanInterval)
 			mu.Lock()
 			defer mu.Unlock()
 			if calls != want {
-				t.Errorf("%s: told %d times, want %d", what, calls, want)
+				t.Errorf("%s: Changed was called %d times, want %d", what, calls, want)
 			}
 		}
 		step("before Announce", 0, eth0("10.0.0.3/24"))
@@ -214,12 +214,12 @@ func TestLaterInterface(t *testing.T) {
 			h := l.host(wifi)
 			log, lines := logger()
 			a := open(t, Config{Network: h, Log: log, Interval: time.Hour, Interfaces: []string{entry}})
-			equal(t, "told", counts(lines(), "no usable network interface"), []int{1})
+			equal(t, "log lines", counts(lines(), "no usable network interface"), []int{1})
 			a.Announce(49152, Idle)
-			pass(10 * time.Second)
+			advance(10 * time.Second)
 			equal(t, "sent", texts(l.take()), nil)
 			h.set(wifi, eth0("10.0.0.1/24"))
-			pass(scanInterval)
+			advance(scanInterval)
 			equal(t, "sent first", firstTwo(l.take()), []string{classic1, state1})
 		})
 	}
@@ -241,7 +241,7 @@ func TestSlowScans(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
 		s := slow{l.host(eth0("10.0.0.1/24")), 100 * time.Millisecond}
 		open(t, Config{Network: s})
-		if scans := scansOf(s.host, func() { pass(time.Minute) }); scans < 25 || scans > 31 {
+		if scans := scansOf(s.host, func() { advance(time.Minute) }); scans < 25 || scans > 31 {
 			t.Errorf("%d scans of 100 ms in a minute, want them to take a twentieth of it", scans)
 		}
 	})
@@ -250,11 +250,11 @@ func TestSlowScans(t *testing.T) {
 // TestStatePortOption: state beacons are sent and heard on the configured port.
 func TestStatePortOption(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, l *lan) {
-		var ears ears
+		var ears sightingLog
 		a := open(t, Config{Network: l.host(eth0("10.0.0.1/24")), StatePort: 7000})
-		open(t, Config{Network: l.host(eth0("10.0.0.2/24")), StatePort: 7000, Handler: ears.hear})
+		open(t, Config{Network: l.host(eth0("10.0.0.2/24")), StatePort: 7000, Handler: ears.record})
 		a.Announce(49152, Idle)
-		pass(0)
+		advance(0)
 		equal(t, "sent", texts(l.take()), []string{classic1, "7000: 23 port 49152 idle to 239.255.90.82:7000 from 10.0.0.1%2"})
 		if heard := ears.take(); !slices.ContainsFunc(heard, func(s Sighting) bool { return s.Multicast && s.State == Idle }) {
 			t.Errorf("heard %v", heard)

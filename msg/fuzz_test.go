@@ -72,7 +72,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\xaa\xa1\x01\x02\x00\x01\x00\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00"), uint8(0))
 	f.Fuzz(func(t *testing.T, header []byte, surplus uint8) {
 		frames := append([][]byte{header}, make([][]byte, surplus%8)...)
-		m := dirty()
+		m := usedMessage()
 		if err := m.Decode(frames, Limits{}); err != nil {
 			wantRefusal(t, &m, err, header)
 			return

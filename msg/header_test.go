@@ -11,7 +11,7 @@ import (
 func TestDecodeHeader(t *testing.T) {
 	for _, v := range zreVectors(t) {
 		var whole Message
-		head := dirty()
+		head := usedMessage()
 		err, headErr := whole.Decode(v.frames, Limits{}), head.DecodeHeader(v.frames[0], Limits{})
 		whole.Content = nil
 		if err != nil || headErr != nil || !reflect.DeepEqual(head, whole) {
@@ -30,7 +30,7 @@ func TestDecodeHeader(t *testing.T) {
 		{"an id that is none", "\xaa\xa1\x4d\x02\x00\x02x", ErrUnknownID},
 		{"a JOIN, whatever follows", "\xaa\xa1\x04\x02\x00\x02\x01g\x01", nil},
 	} {
-		m := dirty()
+		m := usedMessage()
 		if err := m.DecodeHeader([]byte(test.header), Limits{}); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
 		}

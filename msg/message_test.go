@@ -20,8 +20,8 @@ func unhex(tb testing.TB, text string) []byte {
 	return b
 }
 
-// dirty is a message with every field set, to see that Decode overwrites them all.
-func dirty() Message {
+// usedMessage is a message with every field set, to see that Decode overwrites them all.
+func usedMessage() Message {
 	x := []byte("left over")
 	return Message{
 		ID: 99, Sequence: 99, Group: x, Status: 99, State: 99, Headers: []Header{{x, x}}, Version: 99, Figures: x, Node: x, Content: [][]byte{x},
@@ -33,7 +33,7 @@ func dirty() Message {
 // sequence.
 func refused(t *testing.T, frames [][]byte, limits Limits, want error, id ID, sequence uint16) error {
 	t.Helper()
-	m := dirty()
+	m := usedMessage()
 	err := m.Decode(frames, limits)
 	if !errors.Is(err, want) {
 		t.Errorf("%x: error %v, want %v", frames, err, want)
@@ -222,7 +222,7 @@ func TestDecodeAccepts(t *testing.T) {
 			for _, octets := range test.frames {
 				frames = append(frames, []byte(octets))
 			}
-			m := dirty()
+			m := usedMessage()
 			if err := m.Decode(frames, Limits{}); err != nil {
 				t.Fatal(err)
 			}

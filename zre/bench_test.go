@@ -32,7 +32,7 @@ func benchNode(b *testing.B, port int, transport string, options ...zre.Option) 
 }
 
 // The two ways to read events until the node closes.
-func byAll(node *zre.Node) iter.Seq[zre.Event] { return node.AllEvents(context.Background()) }
+func readAll(node *zre.Node) iter.Seq[zre.Event] { return node.AllEvents(context.Background()) }
 
 func byChannel(node *zre.Node) iter.Seq[zre.Event] {
 	return func(yield func(zre.Event) bool) {
@@ -48,7 +48,7 @@ func byChannel(node *zre.Node) iter.Seq[zre.Event] {
 // received that many messages.
 func members(b *testing.B, count int, transport string) (speaker *zre.Node, ids []uuid.UUID, arrived func(messages int)) {
 	b.Helper()
-	return membersTaking(b, count, transport, byAll, false)
+	return membersTaking(b, count, transport, readAll, false)
 }
 
 func membersTaking(b *testing.B, count int, transport string, taking func(*zre.Node) iter.Seq[zre.Event], recycles bool, options ...zre.Option) (
@@ -140,7 +140,7 @@ func BenchmarkWhisperLogged(b *testing.B) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, transport := range []string{"tcp", "ipc", "inproc"} {
 		b.Run(transport+"/16", func(b *testing.B) {
-			speaker, ids, arrived := membersTaking(b, 1, transport, byAll, false, zre.WithSlog(log))
+			speaker, ids, arrived := membersTaking(b, 1, transport, readAll, false, zre.WithSlog(log))
 			each(b, 16, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
 		})
 	}
@@ -163,7 +163,7 @@ func BenchmarkReceive(b *testing.B) {
 		name   string
 		taking func(*zre.Node) iter.Seq[zre.Event]
 	}{
-		{"All", byAll},
+		{"All", readAll},
 		{"Events", byChannel},
 	} {
 		b.Run(way.name, func(b *testing.B) {
@@ -178,7 +178,7 @@ func BenchmarkRecycle(b *testing.B) {
 	for _, transport := range []string{"tcp", "inproc"} {
 		for _, size := range []int{16, 1 << 10, 64 << 10} {
 			b.Run(fmt.Sprintf("%s/%d", transport, size), func(b *testing.B) {
-				speaker, ids, arrived := membersTaking(b, 1, transport, byAll, true)
+				speaker, ids, arrived := membersTaking(b, 1, transport, readAll, true)
 				each(b, size, func(frames ...[]byte) error { return speaker.Whisper(b.Context(), ids[0], frames...) }, arrived)
 			})
 		}
@@ -189,7 +189,7 @@ func BenchmarkRecycle(b *testing.B) {
 func BenchmarkGiven(b *testing.B) {
 	for _, transport := range []string{"tcp", "inproc"} {
 		b.Run(transport, func(b *testing.B) {
-			speaker, ids, arrived := membersTaking(b, 1, transport, byAll, true)
+			speaker, ids, arrived := membersTaking(b, 1, transport, readAll, true)
 			const size = 64 << 10
 			each(b, size, func(frames ...[]byte) error {
 				frames[0] = zre.NewFrame(size)

@@ -105,7 +105,7 @@ func TestLoadCertificateErrors(t *testing.T) {
 	}
 }
 
-func judge(a zre.Authorizer, c *zre.Certificate) error {
+func authorize(a zre.Authorizer, c *zre.Certificate) error {
 	return a(context.Background(), zre.Identity{PublicKey: c.PublicKey()})
 }
 
@@ -122,7 +122,7 @@ func TestAllowKeys(t *testing.T) {
 		{"the zero key", []zre.PublicKey{{}}, false},
 	} {
 		allow := zre.AllowKeys(c.keys...)
-		if err := judge(allow, alice); (err == nil) != c.want || err != nil && !strings.Contains(err.Error(), alice.String()) {
+		if err := authorize(allow, alice); (err == nil) != c.want || err != nil && !strings.Contains(err.Error(), alice.String()) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if allow(context.Background(), zre.Identity{}) == nil {
@@ -139,32 +139,32 @@ func TestAllowCertificates(t *testing.T) {
 		allow, err := zre.AllowCertificates(dir+"/keys", dir+"/carol")
 		must(t, err)
 		for _, c := range []*zre.Certificate{alice, bob, carol} {
-			must(t, judge(allow, c))
+			must(t, authorize(allow, c))
 		}
-		if err := judge(allow, newCertificate(t)); err == nil || !strings.Contains(err.Error(), "no certificate in "+dir+"/keys, "+dir+"/carol has the key ") {
+		if err := authorize(allow, newCertificate(t)); err == nil || !strings.Contains(err.Error(), "no certificate in "+dir+"/keys, "+dir+"/carol has the key ") {
 			t.Errorf("a stranger: %v", err)
 		}
 		must(t, os.Remove(dir+"/keys/alice"))
 		dave := save(t, dir+"/keys/dave")
 		must(t, os.Remove(dir+"/carol"))
 		time.Sleep(8 * time.Second) // fake time
-		must(t, judge(allow, bob))
-		must(t, judge(allow, dave))
+		must(t, authorize(allow, bob))
+		must(t, authorize(allow, dave))
 		for _, c := range []*zre.Certificate{alice, carol} {
-			if err := judge(allow, c); !errors.Is(err, fs.ErrNotExist) { // because of carol's file
+			if err := authorize(allow, c); !errors.Is(err, fs.ErrNotExist) { // because of carol's file
 				t.Errorf("one that was removed: %v", err)
 			}
 		}
 		must(t, os.WriteFile(dir+"/keys/junk", []byte("?"), 0o600))
 		must(t, os.RemoveAll(dir+"/keys/old"))
 		time.Sleep(8 * time.Second) // fake time
-		if err := judge(allow, bob); err == nil || !strings.Contains(err.Error(), "/keys/junk: no certificate") {
+		if err := authorize(allow, bob); err == nil || !strings.Contains(err.Error(), "/keys/junk: no certificate") {
 			t.Errorf("beside junk: %v", err)
 		}
-		must(t, judge(allow, dave))
+		must(t, authorize(allow, dave))
 		must(t, os.RemoveAll(dir+"/keys"))
 		time.Sleep(8 * time.Second) // fake time
-		if err := judge(allow, dave); err == nil {
+		if err := authorize(allow, dave); err == nil {
 			t.Error("the folder is gone, and one is let in")
 		}
 	})

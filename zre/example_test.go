@@ -164,7 +164,7 @@ func ExampleWithBeaconPort() {
 	// Output: zre: WithBeaconPort(70000): choose a port from 1 to 55535
 }
 
-// A broker gives its jobs to those who have time, and leaves an overloaded node alone.
+// A broker gives its jobs to nodes that have time, and leaves an overloaded node alone.
 func ExampleNode_Choose() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -208,13 +208,13 @@ func ExampleNode_Choose() {
 			continue
 		}
 		if _, ok := broker.Choose("WORKERS"); !ok {
-			fmt.Println("nobody has time: the next StateChange will tell who has")
+			fmt.Println("no node has time: wait for the next StateChange")
 		}
 		break
 	}
 	// Output:
 	// the job goes to ben
-	// nobody has time: the next StateChange will tell who has
+	// no node has time: wait for the next StateChange
 }
 
 // Members of a group that contest for its leadership: the lowest UUID leads, and another one when its node ends.
@@ -365,7 +365,7 @@ func ExampleNode_SetState() {
 	// worker changes: idle
 }
 
-// Large messages need leave no garbage: whoever sends gives frames away, and whoever receives gives messages back.
+// Large messages need leave no garbage: the sender gives frames away, and the receiver gives messages back.
 func ExampleNewFrame() {
 	camera, err := zre.NewNode(onLoopback(11507)...)
 	if err != nil {

@@ -71,7 +71,7 @@ func Example_lastValue() {
 			}
 		}
 	}()
-	values <- "20 degrees" // nobody is there yet
+	values <- "20 degrees" // no peer is there yet
 	display.Join("TEMPERATURE")
 	for event := range display.AllEvents(ctx) {
 		switch e := event.(type) {

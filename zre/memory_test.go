@@ -122,7 +122,7 @@ func listen(t *testing.T, node *zre.Node, messages int) {
 }
 
 // Frames given to one peer of the process are not copied. If there are several peers, each gets its own.
-func TestGivenWithinTheProcess(t *testing.T) {
+func TestNoCopyWithinProcess(t *testing.T) {
 	t.Parallel()
 	port := port()
 	a, b := start(t, port), start(t, port)
@@ -194,7 +194,7 @@ func TestListsAreEmptied(t *testing.T) {
 	}
 	frames := [][]byte{zre.NewFrame(10)}
 	if err := a.ShoutNoCopy(t.Context(), "nobody", frames...); err != nil || frames[0] != nil {
-		t.Errorf("a shout to nobody: %v, still in the list: %v", err, frames[0] != nil)
+		t.Errorf("a shout to an empty group: %v, frames still in the list: %v", err, frames[0] != nil)
 	}
 }
 
@@ -261,9 +261,9 @@ func TestMistakenOwners(t *testing.T) {
 						t.Fatalf("%d frames arrive", len(w.Frames))
 					}
 					checkAppends(t, w.Frames)
-					apart(t, w.Frames...) // while w is held
+					haveOwnMemory(t, w.Frames...) // while w is held
 					w.Recycle()
-					apart(t)
+					haveOwnMemory(t)
 				}
 			})
 		}
@@ -281,8 +281,8 @@ func checkAppends(t *testing.T, frames [][]byte) {
 	}
 }
 
-// apart checks that new frames share no memory with each other or with those held.
-func apart(t *testing.T, held ...[]byte) {
+// haveOwnMemory checks that new frames share no memory with each other or with those held.
+func haveOwnMemory(t *testing.T, held ...[]byte) {
 	t.Helper()
 	all := held
 	for range 20 {
@@ -320,7 +320,7 @@ func TestForeignMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				next[zre.Whisper](t, b)
-				apart(t, region)
+				haveOwnMemory(t, region)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // The documentation of each kind of problem has the same form: what is wrong, what About names, and when it is solved. So has its text.
-func TestProblemKindsReadAlike(t *testing.T) {
+func TestProblemKindTexts(t *testing.T) {
 	kinds := 0
 	for _, typ := range packageDoc(t).Types {
 		if typ.Name != "ProblemKind" {

@@ -19,7 +19,7 @@ func BenchmarkRequest(b *testing.B) {
 			port := port()
 			asker, other := benchNode(b, port, transport), benchNode(b, port, transport)
 			go func() {
-				for event := range byAll(other) {
+				for event := range readAll(other) {
 					switch e := event.(type) {
 					case zre.Whisper:
 						_ = other.Whisper(b.Context(), e.Peer.UUID, e.Frames...)

@@ -71,7 +71,7 @@ func sleeps(t *testing.T, path string, source any) (found []token.Position) {
 	if strings.HasPrefix(file.Name.Name, "zretest") {
 		return nil
 	}
-	makers, waived := makersOfBubbles(file), make(map[int]bool)
+	makers, waived := bubbleFuncs(file), make(map[int]bool)
 	for _, group := range file.Comments {
 		for _, comment := range group.List {
 			waived[set.Position(comment.Pos()).Line] = strings.Contains(comment.Text, "fake time")
@@ -95,8 +95,8 @@ func sleeps(t *testing.T, path string, source any) (found []token.Position) {
 	return found
 }
 
-// makersOfBubbles returns the functions that run a function in a bubble: the known ones, and those of the file that call one of them.
-func makersOfBubbles(file *ast.File) map[string]bool {
+// bubbleFuncs returns the functions that run a function in a bubble: the known ones, and those of the file that call one of them.
+func bubbleFuncs(file *ast.File) map[string]bool {
 	makers := map[string]bool{"synctest.Test": true, "zretest.Run": true, "inFakeTime": true}
 	for _, declaration := range file.Decls {
 		function, ok := declaration.(*ast.FuncDecl)

@@ -101,11 +101,11 @@ func met(t *testing.T, a, b *testbed.Peer, afterA, afterB testbed.Event) {
 	b.WaitAfter(t, afterB, "JOIN of "+a.String(), testbed.InGroup("join", a, group))
 	a.WaitAfter(t, afterA, "ENTER of "+b.String(), testbed.Is("enter", b))
 	b.WaitAfter(t, afterB, "ENTER of "+a.String(), testbed.Is("enter", a))
-	converse(t, a, b)
+	exchangeMessages(t, a, b)
 }
 
-// converse makes two nodes that know each other whisper and shout to each other.
-func converse(t *testing.T, a, b *testbed.Peer) {
+// exchangeMessages makes two nodes that know each other whisper and shout to each other.
+func exchangeMessages(t *testing.T, a, b *testbed.Peer) {
 	t.Helper()
 	for _, pair := range [][2]*testbed.Peer{{a, b}, {b, a}} {
 		from, to := pair[0], pair[1]
@@ -133,8 +133,8 @@ func counts(p *testbed.Peer, event string, from *testbed.Peer) (n int) {
 	return n
 }
 
-// comesOrGoes matches events about a session's beginning, end or doubt.
-func comesOrGoes(e testbed.Event) bool {
+// isEnterOrExit matches events about a session's beginning, end or doubt.
+func isEnterOrExit(e testbed.Event) bool {
 	return slices.Contains([]string{"enter", "exit", "evasive", "silent"}, e.Event)
 }
 
@@ -151,7 +151,7 @@ func calm(t *testing.T, peers ...*testbed.Peer) {
 	}
 	for i, p := range peers {
 		// C zyre nodes may think of each other what they like: each calls idle peers evasive and then asks. We ask before.
-		news := func(e testbed.Event) bool { return comesOrGoes(e) && (p.Kind == testbed.Zre || ours(e.Peer)) }
+		news := func(e testbed.Event) bool { return isEnterOrExit(e) && (p.Kind == testbed.Zre || ours(e.Peer)) }
 		if e, ok := p.Try(from[i], time.Until(deadline), news); ok {
 			t.Errorf("%s saw, where nothing happens: %v\n%s", p, e, life(p))
 		}
@@ -164,7 +164,7 @@ func settles(t *testing.T, p *testbed.Peer) {
 	t.Helper()
 	const window = 7 * time.Second
 	for deadline := time.Now().Add(2 * window); time.Now().Before(deadline); {
-		if _, ok := p.Try(lastOf(p), window, comesOrGoes); !ok {
+		if _, ok := p.Try(lastOf(p), window, isEnterOrExit); !ok {
 			return
 		}
 	}
@@ -200,7 +200,7 @@ func gone(t *testing.T, p, whom *testbed.Peer, reasons ...string) testbed.Event 
 func life(p *testbed.Peer) string {
 	var lines []string
 	for _, e := range p.Events() {
-		if comesOrGoes(e) {
+		if isEnterOrExit(e) {
 			lines = append(lines, "    "+e.String())
 		}
 	}

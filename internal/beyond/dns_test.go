@@ -111,8 +111,8 @@ func (s *server) set(zone string) {
 	s.records = records
 }
 
-// hush makes the server answer nothing at all, or answer again.
-func (s *server) hush(silent bool) {
+// setSilent makes the server answer nothing at all, or answer again.
+func (s *server) setSilent(silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.silent = silent

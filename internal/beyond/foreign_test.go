@@ -40,7 +40,7 @@ func TestForeignStaticPeer(t *testing.T) {
 			a := start(t, w.a, testbed.Zre, options("a", "--peer", at))
 			meet(t, a, b)
 			calm(t, a, b)
-			converse(t, a, b)
+			exchangeMessages(t, a, b)
 			once(t, a, b)
 			b.Quit(t)
 			gone(t, a, b, "left", "crashed")
@@ -89,7 +89,7 @@ func TestForeignStaticPeerOutlivesUs(t *testing.T) {
 			c := start(t, w.a, testbed.Zre, listening("c", "--peer", at))
 			c.Wait(t, "ENTER of "+b.String(), testbed.Is("enter", b))
 			settles(t, c)
-			converse(t, b, c)
+			exchangeMessages(t, b, c)
 		})
 	}
 }
@@ -119,12 +119,12 @@ func TestSecondAddress(t *testing.T) {
 			if test.both { // it hears two HELLOs before we know that the two are one
 				a.Wait(t, "ENTER", testbed.Is("enter", b))
 				settles(t, a)
-				converse(t, a, b)
+				exchangeMessages(t, a, b)
 				return
 			}
 			meet(t, a, b)
 			calm(t, a, b)
-			converse(t, a, b)
+			exchangeMessages(t, a, b)
 			once(t, a, b)
 		})
 	}
@@ -146,7 +146,7 @@ func TestRequirePeer(t *testing.T) {
 			b, _ := foreign(t, w.b, testbed.Zyre, "b", "--require-peer", a.UUID+"="+endpoint(w.a, port))
 			meet(t, a, b)
 			calm(t, a, b)
-			converse(t, a, b)
+			exchangeMessages(t, a, b)
 		})
 	}
 }

@@ -62,7 +62,7 @@ func TestGossip(t *testing.T) {
 				}
 				exit := gone(t, p, b, "left")
 				p.Never(t, from, exit, "that "+b.String()+" is missed", func(e testbed.Event) bool {
-					return b.Kind == ours && comesOrGoes(e) && e.Peer == b.UUID
+					return b.Kind == ours && isEnterOrExit(e) && e.Peer == b.UUID
 				})
 			}
 			d := client(t, w.host(w.there, "d"), test.b, "d", at)

@@ -63,7 +63,7 @@ func TestNAT(t *testing.T) {
 			b := start(t, w.b, test.inside, options("b", inside...))
 			meet(t, a, b)
 			calm(t, a, b)
-			converse(t, a, b)
+			exchangeMessages(t, a, b)
 			once(t, a, b)
 			if test.ad && test.outside == testbed.Zre {
 				if known := a.Peers(t)[0]; known.Endpoint != mapped {

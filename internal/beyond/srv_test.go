@@ -12,7 +12,7 @@ import (
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
-const robots = "_zre._tcp.robots.example."
+const srvName = "_zre._tcp.robots.example."
 
 // record is an SRV record with the address of its target.
 func record(name string, h *testbed.Host, port string) string {
@@ -37,11 +37,11 @@ func TestSRVChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := serveDNS(t, w.host(w.there, "dns"))
-	own := record(robots, w.a, port)
+	own := record(srvName, w.a, port)
 	s.set(own)
 	a := start(t, w.a, testbed.Zre, listening("a", "--srv", "robots.example", "--resolver", s.address))
 	b := start(t, w.b, testbed.Zre, listening("b"))
-	s.set(own + record(robots, w.b, port))
+	s.set(own + record(srvName, w.b, port))
 	meet(t, a, b)
 	s.end()
 	b.Kill()
@@ -62,9 +62,9 @@ func TestSRVLarge(t *testing.T) {
 	s := serveDNS(t, w.host(w.there, "dns"))
 	var zone strings.Builder
 	for i := range 100 {
-		zone.WriteString(record(robots, w.b, fmt.Sprint(7000+i)))
+		zone.WriteString(record(srvName, w.b, fmt.Sprint(7000+i)))
 	}
-	s.set(zone.String() + record(robots, w.b, port))
+	s.set(zone.String() + record(srvName, w.b, port))
 	b := start(t, w.b, testbed.Zre, listening("b"))
 	a := start(t, w.a, testbed.Zre, options("a", "--srv", "robots.example", "--resolver", s.address))
 	meet(t, a, b)
@@ -141,7 +141,7 @@ func TestSRVFails(t *testing.T) {
 		want string // of the problem; "" if there is none yet
 	}{
 		{"no such name", func(s *server) {}, "", ""},
-		{"no answer", func(s *server) { s.hush(true) }, "", "no answer in time"},
+		{"no answer", func(s *server) { s.setSilent(true) }, "", "no answer in time"},
 		{"no server", (*server).end, "", "refused"},
 		{"no server, by TCP", (*server).end, "tcp://", "refused"},
 	} {
@@ -156,14 +156,14 @@ func TestSRVFails(t *testing.T) {
 			t.Logf("ready after %v", time.Since(began).Round(time.Millisecond))
 			isProblem := func(e testbed.Event) bool { return e.Event == "problem" }
 			if test.want != "" {
-				if e := a.Wait(t, "the problem", isProblem); !strings.Contains(e.Error, test.want) || !strings.Contains(e.Error, robots) {
+				if e := a.Wait(t, "the problem", isProblem); !strings.Contains(e.Error, test.want) || !strings.Contains(e.Error, srvName) {
 					t.Errorf("%+v", e)
 				}
 			} else if e, ok := a.Try(testbed.Event{}, calmTime, isProblem); ok {
 				t.Errorf("%v", e)
 			}
-			s.set(record(robots, w.b, port))
-			s.hush(false)
+			s.set(record(srvName, w.b, port))
+			s.setSilent(false)
 			if s.stop == nil {
 				s.start()
 			}
@@ -210,7 +210,7 @@ func TestSRVFirstOfTwo(t *testing.T) {
 			asked(t, s)
 			test.ready(t, w)
 			came := time.Now()
-			s.set(record(robots, w.a, port))
+			s.set(record(srvName, w.a, port))
 			b.Wait(t, "ENTER of a", testbed.Is("enter", a))
 			if took := time.Since(came); took > 2*time.Second {
 				t.Errorf("they met %v after the record came", took)
@@ -218,7 +218,7 @@ func TestSRVFirstOfTwo(t *testing.T) {
 				t.Logf("they met %v after the record came", took.Round(time.Millisecond))
 			}
 			meet(t, a, b)
-			s.set(record(robots, w.a, port) + record(robots, w.b, port))
+			s.set(record(srvName, w.a, port) + record(srvName, w.b, port))
 			asked(t, s)
 			calm(t, a, b)
 			once(t, a, b)
@@ -239,7 +239,7 @@ func TestSRVBothFamilies(t *testing.T) {
 	}
 	s := serveDNS(t, hd)
 	for _, kind := range []testbed.Kind{testbed.Zre, testbed.Zyre} {
-		s.set(record(robots, hb, port) + "b.robots.example. 1 AAAA fd77::2\n")
+		s.set(record(srvName, hb, port) + "b.robots.example. 1 AAAA fd77::2\n")
 		var b *testbed.Peer
 		if kind == testbed.Zre {
 			b = start(t, hb, kind, listening("b"))

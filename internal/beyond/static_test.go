@@ -69,7 +69,7 @@ func TestPeerLaterAndReplaced(t *testing.T) {
 }
 
 // Only silence shows that the link fails; when it works again they meet again.
-func TestWayCut(t *testing.T) {
+func TestPathCut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	b := start(t, w.b, testbed.Zre, listening("b"))

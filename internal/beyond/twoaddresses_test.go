@@ -49,7 +49,7 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 					t.Errorf("%s saw, where nothing happens: %v\n%s", p, e, life(p))
 				}
 			}
-			converse(t, a, b)
+			exchangeMessages(t, a, b)
 		})
 	}
 }

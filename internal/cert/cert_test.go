@@ -61,11 +61,11 @@ func TestGolden(t *testing.T) {
 	}
 	body := func(s string) string { return s[strings.Index(s, "metadata"):] }
 	if got := body(string(c.text(true, time.Now()))); got != body(ofCzmq) {
-		t.Errorf("written anew:\n%s", got)
+		t.Errorf("the text of the parsed certificate:\n%s", got)
 	}
 	if got := c.text(false, time.Date(2026, 11, 28, 18, 0, 42, 0, time.UTC)); !strings.HasPrefix(string(got), "#   ****  Generated on 2026-11-28 18:00:42 by go-zre") ||
 		strings.Contains(string(got), "secret-key") || strings.Contains(string(got), manualSecret) {
-		t.Errorf("the public one:\n%s", got)
+		t.Errorf("the text without the secret key:\n%s", got)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestParse(t *testing.T) {
 				t.Errorf("key %x", c.public)
 			}
 			if err != nil && strings.Contains(err.Error(), manualSecret[:10]) {
-				t.Errorf("%v tells the secret", err)
+				t.Errorf("the error contains the secret: %v", err)
 			}
 		})
 	}

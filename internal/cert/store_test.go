@@ -33,16 +33,16 @@ func put(t *testing.T, path, text string) {
 	}
 }
 
-// someone returns the text of a public certificate, and its key.
-func someone(t *testing.T) (string, Key) {
+// newTestCertificate returns the text of a public certificate, and its key.
+func newTestCertificate(t *testing.T) (string, Key) {
 	c := fresh(t)
 	return string(c.text(false, time.Now())), c.public
 }
 
 func TestStore(t *testing.T) {
-	alice, a := someone(t)
-	bob, b := someone(t)
-	carol, c := someone(t)
+	alice, a := newTestCertificate(t)
+	bob, b := newTestCertificate(t)
+	carol, c := newTestCertificate(t)
 	tests := []struct {
 		name    string
 		files   map[string]string
@@ -89,8 +89,8 @@ func TestStore(t *testing.T) {
 
 // TestStoreChanges checks that any change takes effect within 8 s.
 func TestStoreChanges(t *testing.T) {
-	alice, a := someone(t)
-	bob, b := someone(t)
+	alice, a := newTestCertificate(t)
+	bob, b := newTestCertificate(t)
 	if len(alice) != len(bob) {
 		t.Fatal("the two differ in length")
 	}
@@ -159,10 +159,10 @@ func link(t *testing.T, to, path string) {
 	}
 }
 
-// TestStoreLooksForUnknownKeys: a file that was added counts at once for who has its key, and strangers cause few looks.
+// TestStoreLooksForUnknownKeys: a file that was added counts at once for the owner of its key, and unknown keys cause few scans.
 func TestStoreLooksForUnknownKeys(t *testing.T) {
-	alice, a := someone(t)
-	bob, b := someone(t)
+	alice, a := newTestCertificate(t)
+	bob, b := newTestCertificate(t)
 	root := folder(t, map[string]string{"alice": alice})
 	synctest.Test(t, func(t *testing.T) {
 		s, err := OpenStore(root)
@@ -201,8 +201,8 @@ func TestStoreLooksForUnknownKeys(t *testing.T) {
 
 // TestStoreClosedFolder: what cannot be read has no keys, the rest has.
 func TestStoreClosedFolder(t *testing.T) {
-	alice, a := someone(t)
-	bob, b := someone(t)
+	alice, a := newTestCertificate(t)
+	bob, b := newTestCertificate(t)
 	root := folder(t, map[string]string{"alice": alice, "closed/bob": bob})
 	if err := os.Chmod(root+"/closed", 0); err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestStoreClosedFolder(t *testing.T) {
 
 // TestStoreReadsWhatChanged: a folder of many files costs a look at each, and no more.
 func TestStoreReadsWhatChanged(t *testing.T) {
-	alice, a := someone(t)
+	alice, a := newTestCertificate(t)
 	root := folder(t, map[string]string{"alice": alice})
 	s, err := OpenStore(root)
 	if err != nil {
@@ -260,7 +260,7 @@ func TestStoreBounds(t *testing.T) {
 	if _, err := OpenStore(root); !errors.Is(err, ErrFormat) {
 		t.Errorf("a long file: %v", err)
 	}
-	alice, _ := someone(t)
+	alice, _ := newTestCertificate(t)
 	root = folder(t, map[string]string{"alice": alice})
 	for i := range maxFiles {
 		if err := os.Mkdir(filepath.Join(root, "d"+string(rune('a'+i%26))+time.Duration(i).String()), 0o700); err != nil {
@@ -274,8 +274,8 @@ func TestStoreBounds(t *testing.T) {
 
 // TestStoreManyAsk: handshakes ask concurrently, while the folder changes.
 func TestStoreManyAsk(t *testing.T) {
-	alice, a := someone(t)
-	bob, b := someone(t)
+	alice, a := newTestCertificate(t)
+	bob, b := newTestCertificate(t)
 	root := folder(t, map[string]string{"alice": alice})
 	s, err := OpenStore(root)
 	if err != nil {

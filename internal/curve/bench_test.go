@@ -15,7 +15,7 @@ func BenchmarkHandshake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		m := meeting{client: client, server: NewServer(theirs, maxCommand), alter: func(_ string, c []byte) []byte { return c }}
+		m := handshakeRun{client: client, server: NewServer(theirs, maxCommand), alter: func(_ string, c []byte) []byte { return c }}
 		if side, err := m.run(); err != nil {
 			b.Fatal(side, err)
 		}
@@ -27,7 +27,7 @@ var sizes = []int{16, 1 << 10, 64 << 10}
 func BenchmarkSeal(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			m, plain := met(b), make([]byte, size)
+			m, plain := completeHandshake(b), make([]byte, size)
 			buffer := make([]byte, 0, SealedSize(size)+longHeader)
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
@@ -41,7 +41,7 @@ func BenchmarkSeal(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			m, dst := met(b), make([]byte, size)
+			m, dst := completeHandshake(b), make([]byte, size)
 			frame, _ := m.fromClient.Append(nil, 0, make([]byte, size))
 			message := bodyOf(frame)
 			b.SetBytes(int64(size))

@@ -7,10 +7,10 @@ import (
 
 // Each command is refused at every length that is not its own, before anything is read from it.
 func TestCutCommands(t *testing.T) {
-	whole := met(t)
+	whole := completeHandshake(t)
 	for name, command := range map[string][]byte{"HELLO": whole.hello, "WELCOME": whole.welcome, "INITIATE": whole.initiate, "READY": whole.ready} {
 		for size := range len(command) {
-			m := newMeeting(t)
+			m := newHandshakeRun(t)
 			m.alter = func(n string, c []byte) []byte {
 				if n == name {
 					return c[:min(size, len(c))]
@@ -27,7 +27,7 @@ func TestCutCommands(t *testing.T) {
 // A HELLO whose box opens, and does not contain the zeros of RFC 26, is refused.
 func TestSignatureOfHello(t *testing.T) {
 	for at := range helloPlain {
-		m := newMeeting(t)
+		m := newHandshakeRun(t)
 		m.alter = func(n string, command []byte) []byte {
 			if n != "HELLO" {
 				return command

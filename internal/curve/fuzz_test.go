@@ -26,8 +26,8 @@ func seeds(f *testing.F, name string, ours ...[]byte) {
 	f.Add([]byte{})
 }
 
-// known checks that an error is one of this package's.
-func known(t *testing.T, err error) {
+// wantKnownError checks that an error is one of this package's.
+func wantKnownError(t *testing.T, err error) {
 	t.Helper()
 	for _, e := range []error{ErrCommand, ErrBox, ErrKey, ErrCookie, ErrVouch, ErrNonce} {
 		if errors.Is(err, e) {
@@ -40,12 +40,12 @@ func known(t *testing.T, err error) {
 }
 
 func FuzzHello(f *testing.F) {
-	seeds(f, nameHello, met(f).hello)
+	seeds(f, nameHello, completeHandshake(f).hello)
 	keys := pair(f, "server")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		welcome, err := NewServer(keys, maxCommand).Hello(b)
 		if err != nil {
-			known(t, err)
+			wantKnownError(t, err)
 		} else if len(b) != HelloSize || len(welcome) != WelcomeSize {
 			t.Errorf("a HELLO of %d bytes gave a WELCOME of %d", len(b), len(welcome))
 		}
@@ -54,12 +54,12 @@ func FuzzHello(f *testing.F) {
 
 // FuzzInitiate also puts the octets into the box of INITIATE, as a client with the right keys may.
 func FuzzInitiate(f *testing.F) {
-	m := met(f)
+	m := completeHandshake(f)
 	seeds(f, nameInitiate, m.initiate)
 	f.Add([]byte("anything else"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, boxed := range []bool{false, true} {
-			again := newMeeting(t)
+			again := newHandshakeRun(t)
 			again.alter = func(name string, command []byte) []byte {
 				if name != "INITIATE" {
 					return command
@@ -71,7 +71,7 @@ func FuzzInitiate(f *testing.F) {
 			}
 			side, err := again.run()
 			if err != nil {
-				known(t, err)
+				wantKnownError(t, err)
 				if side != "server" {
 					t.Errorf("%s: %v", side, err)
 				}
@@ -83,12 +83,12 @@ func FuzzInitiate(f *testing.F) {
 }
 
 func FuzzWelcome(f *testing.F) {
-	seeds(f, nameWelcome, met(f).welcome, ErrorCommand("400"))
+	seeds(f, nameWelcome, completeHandshake(f).welcome, ErrorCommand("400"))
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzClient(t, "WELCOME", b) })
 }
 
 func FuzzReady(f *testing.F) {
-	seeds(f, nameReady, met(f).ready, ErrorCommand("400"))
+	seeds(f, nameReady, completeHandshake(f).ready, ErrorCommand("400"))
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzClient(t, "READY", b) })
 }
 
@@ -101,13 +101,13 @@ func FuzzError(f *testing.F) {
 				t.Errorf("%q became %q", b, refused.Reason)
 			}
 		} else if err != nil {
-			known(t, err)
+			wantKnownError(t, err)
 		}
 	})
 }
 
 func fuzzClient(t *testing.T, instead string, b []byte) {
-	m := newMeeting(t)
+	m := newHandshakeRun(t)
 	var command []byte
 	m.alter = func(name string, c []byte) []byte {
 		if name != instead {
@@ -123,7 +123,7 @@ func fuzzClient(t *testing.T, instead string, b []byte) {
 		}
 		return
 	}
-	known(t, err)
+	wantKnownError(t, err)
 	if side != "client" {
 		t.Errorf("%s: %v", side, err)
 	}
@@ -131,18 +131,18 @@ func fuzzClient(t *testing.T, instead string, b []byte) {
 
 // FuzzMessage: what was not sealed does not open, and whatever the other side seals does.
 func FuzzMessage(f *testing.F) {
-	m := met(f)
+	m := completeHandshake(f)
 	message, _ := m.fromClient.Append(nil, More, []byte("hello"))
 	seeds(f, nameMessage, message[2:])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m := met(t)
+		m := completeHandshake(t)
 		if _, _, err := opened(m.atServer, b); err == nil {
 			if !bytes.Equal(b, message[2:]) {
-				t.Error("opened")
+				t.Error("an altered MESSAGE was opened")
 			}
 			return
 		} else {
-			known(t, err)
+			wantKnownError(t, err)
 		}
 		if len(b) == 0 {
 			return

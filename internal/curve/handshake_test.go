@@ -12,7 +12,7 @@ import (
 )
 
 func TestHandshake(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	if m.clientKey != m.client.keys.Public() {
 		t.Errorf("the server learnt the key %x", m.clientKey)
 	}
@@ -34,7 +34,7 @@ func TestHandshake(t *testing.T) {
 
 // TestAltered: a man in the middle alters one octet of one command, adds one, or cuts one. The receiving side notices, and sends nothing.
 func TestAltered(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	for name, command := range map[string][]byte{"HELLO": m.hello, "WELCOME": m.welcome, "INITIATE": m.initiate, "READY": m.ready} {
 		changes := [][]byte{append(bytes.Clone(command), 0), command[:len(command)-1], nil}
 		for at := range command {
@@ -43,7 +43,7 @@ func TestAltered(t *testing.T) {
 			changes = append(changes, c)
 		}
 		for i, changed := range changes {
-			m := newMeeting(t)
+			m := newHandshakeRun(t)
 			m.alter = func(n string, command []byte) []byte {
 				if n == name {
 					return changed
@@ -58,7 +58,7 @@ func TestAltered(t *testing.T) {
 				t.Errorf("%s, change %d: %v", name, i, err)
 			}
 			if m.clientMeta != nil && name == "INITIATE" || m.atClient != nil {
-				t.Errorf("%s, change %d: it went on", name, i)
+				t.Errorf("%s, change %d: the handshake went on", name, i)
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func TestAltered(t *testing.T) {
 
 // TestOnce: each step happens once, in its order, and none after an error.
 func TestOnce(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	steps := map[string]func() error{
 		"Hello":           func() error { _, err := m.client.Hello(); return err },
 		"Welcome":         func() error { return m.client.Welcome(m.welcome) },
@@ -93,7 +93,7 @@ func TestOnce(t *testing.T) {
 	none("a second time")
 	whole := m
 	for _, name := range []string{"WELCOME", "READY"} {
-		m = newMeeting(t)
+		m = newHandshakeRun(t)
 		m.alter = func(n string, command []byte) []byte {
 			if n == name {
 				return command[:len(command)-1]
@@ -105,12 +105,12 @@ func TestOnce(t *testing.T) {
 			t.Errorf("after an error in %s the client waits for step %d", name, m.client.next)
 		}
 	}
-	m = newMeeting(t)
+	m = newHandshakeRun(t)
 	_, _ = m.server.Hello(nil)
 	if _, err := m.server.Hello(whole.hello); err != ErrOrder {
 		t.Errorf("HELLO after a wrong one: %v", err)
 	}
-	m = newMeeting(t)
+	m = newHandshakeRun(t)
 	_, _ = m.server.Hello(whole.hello)
 	_, _, _ = m.server.Initiate(nil)
 	if _, _, err := m.server.Initiate(whole.initiate); err != ErrOrder {
@@ -120,7 +120,7 @@ func TestOnce(t *testing.T) {
 
 // TestExpects: a reader knows which sizes may come before it takes memory.
 func TestExpects(t *testing.T) {
-	m := newMeeting(t)
+	m := newHandshakeRun(t)
 	expects := func(who interface{ Expects() (int, int) }, least, most int) {
 		t.Helper()
 		if l, n := who.Expects(); l != least || n != most {
@@ -155,7 +155,7 @@ func TestMetadataSizes(t *testing.T) {
 		{maxCommand - InitiateSize + 1, 0, "server"},
 		{0, maxCommand - ReadySize + 1, "client"},
 	} {
-		m := newMeeting(t)
+		m := newHandshakeRun(t)
 		m.metaOfClient, m.metaOfServer = make([]byte, test.client), make([]byte, test.server)
 		side, err := m.run()
 		if side != test.side || err != nil && !errors.Is(err, ErrCommand) {
@@ -196,14 +196,14 @@ func TestEncodings(t *testing.T) {
 func TestWrongKeys(t *testing.T) {
 	other := pair(t, "another server")
 	t.Run("the server has another key", func(t *testing.T) {
-		m := newMeeting(t)
+		m := newHandshakeRun(t)
 		m.client, _ = newClient(m.client.keys, other.Public(), maxCommand, numbered("c"))
 		if side, err := m.run(); side != "server" || err != ErrBox {
 			t.Errorf("%s: %v", side, err)
 		}
 	})
 	t.Run("another one answers for the server", func(t *testing.T) {
-		m := newMeeting(t)
+		m := newHandshakeRun(t)
 		m.alter = func(name string, command []byte) []byte {
 			if name == "WELCOME" { // the right keys of the connection, but proven with another key
 				false, _ := sharedKeyOf(other.secret, m.client.ours.public[:])
@@ -218,7 +218,7 @@ func TestWrongKeys(t *testing.T) {
 		}
 	})
 	t.Run("a client with the server's own key", func(t *testing.T) { // one certificate for all nodes
-		m := newMeeting(t)
+		m := newHandshakeRun(t)
 		m.client.keys = m.server.keys
 		if side, err := m.run(); err != nil || m.clientKey != m.server.keys.Public() {
 			t.Errorf("%s: %v", side, err)
@@ -261,7 +261,7 @@ func TestLowOrder(t *testing.T) {
 			t.Errorf("%s in HELLO: %v", text, err)
 		}
 
-		m := newMeeting(t)
+		m := newHandshakeRun(t)
 		m.alter = func(name string, command []byte) []byte {
 			if name == "WELCOME" {
 				shared, _ := sharedKeyOf(m.server.keys.secret, m.client.ours.public[:])
@@ -274,7 +274,7 @@ func TestLowOrder(t *testing.T) {
 			t.Errorf("%s in WELCOME: %s: %v", text, side, err)
 		}
 
-		m = newMeeting(t)
+		m = newHandshakeRun(t)
 		m.alter = forgedVouch(m, func(plain []byte) []byte {
 			nonce := plain[keySize : keySize+longNonce]
 			vouch := zero.seal(nil, bytes.Join([][]byte{m.client.ours.public[:], m.server.keys.public[:]}, nil), longNonceOf(nonceVouch, nonce))
@@ -297,7 +297,7 @@ func sharedKeyOfZero() *sharedKey {
 }
 
 // forgedVouch replaces what is in INITIATE's box, as a client that breaks the rules would.
-func forgedVouch(m *meeting, forge func(plain []byte) []byte) func(string, []byte) []byte {
+func forgedVouch(m *handshakeRun, forge func(plain []byte) []byte) func(string, []byte) []byte {
 	return func(name string, command []byte) []byte {
 		if name != "INITIATE" {
 			return command
@@ -316,26 +316,26 @@ func TestVouch(t *testing.T) {
 	thief := pair(t, "thief")
 	tests := []struct {
 		name  string
-		forge func(m *meeting, plain []byte) []byte
+		forge func(m *handshakeRun, plain []byte) []byte
 		want  error
 	}{
-		{"untouched", func(_ *meeting, plain []byte) []byte { return plain }, nil},
-		{"another's key with one's own vouch", func(_ *meeting, plain []byte) []byte {
+		{"untouched", func(_ *handshakeRun, plain []byte) []byte { return plain }, nil},
+		{"another's key with one's own vouch", func(_ *handshakeRun, plain []byte) []byte {
 			return append(bytes.Clone(thief.public[:]), plain[keySize:]...)
 		}, ErrBox},
-		{"for another connection", func(m *meeting, plain []byte) []byte {
+		{"for another connection", func(m *handshakeRun, plain []byte) []byte {
 			return vouchFor(m, m.client.keys, thief.public, m.server.keys.public)
 		}, ErrVouch},
-		{"for another server", func(m *meeting, plain []byte) []byte {
+		{"for another server", func(m *handshakeRun, plain []byte) []byte {
 			return vouchFor(m, m.client.keys, m.client.ours.public, thief.public)
 		}, ErrVouch},
-		{"the two in the other order", func(m *meeting, plain []byte) []byte {
+		{"the two in the other order", func(m *handshakeRun, plain []byte) []byte {
 			return vouchFor(m, m.client.keys, m.server.keys.public, m.client.ours.public)
 		}, ErrVouch},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m := newMeeting(t)
+			m := newHandshakeRun(t)
 			m.alter = forgedVouch(m, func(plain []byte) []byte { return test.forge(m, plain) })
 			if side, err := m.run(); err != test.want {
 				t.Errorf("%s: %v, want %v", side, err, test.want)
@@ -345,7 +345,7 @@ func TestVouch(t *testing.T) {
 }
 
 // vouchFor makes the box of INITIATE again.
-func vouchFor(m *meeting, keys *KeyPair, connection, server PublicKey) []byte {
+func vouchFor(m *handshakeRun, keys *KeyPair, connection, server PublicKey) []byte {
 	shared, _ := sharedKeyOf(keys.secret, m.client.theirs[:])
 	nonce := []byte("sixteen bytes...")
 	vouch := shared.seal(nil, bytes.Join([][]byte{connection[:], server[:]}, nil), longNonceOf(nonceVouch, nonce))
@@ -354,11 +354,11 @@ func vouchFor(m *meeting, keys *KeyPair, connection, server PublicKey) []byte {
 
 // TestReplayed: what was sent on one connection is worthless on another one.
 func TestReplayed(t *testing.T) {
-	first := met(t)
+	first := completeHandshake(t)
 	server := NewServer(first.server.keys, maxCommand)
 	welcome, err := server.Hello(first.hello)
 	if err != nil {
-		t.Fatalf("a HELLO may be replayed, it tells nothing: %v", err)
+		t.Fatalf("a replayed HELLO must be accepted: %v", err)
 	}
 	if bytes.Equal(welcome, first.welcome) {
 		t.Error("two connections have one WELCOME")
@@ -366,7 +366,7 @@ func TestReplayed(t *testing.T) {
 	if _, _, err := server.Initiate(first.initiate); err != ErrCookie {
 		t.Errorf("a replayed INITIATE: %v", err)
 	}
-	m := newMeeting(t)
+	m := newHandshakeRun(t)
 	m.client.random = numbered("other")
 	m.client.ours = pair(t, "another connection")
 	m.client.hello, _ = sharedKeyOf(m.client.ours.secret, m.client.server[:])
@@ -379,7 +379,7 @@ func TestReplayed(t *testing.T) {
 	if side, err := m.run(); side != "client" || err != ErrBox {
 		t.Errorf("a replayed WELCOME: %s: %v", side, err)
 	}
-	m = newMeeting(t)
+	m = newHandshakeRun(t)
 	m.server.random = numbered("another connection")
 	m.alter = func(name string, command []byte) []byte {
 		if name == "READY" {
@@ -399,7 +399,7 @@ func TestCookieLife(t *testing.T) {
 	}{{CookieLife, nil}, {CookieLife + 1, ErrCookie}, {time.Hour, ErrCookie}} {
 		t.Run(test.after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := newMeeting(t)
+				m := newHandshakeRun(t)
 				m.alter = func(name string, command []byte) []byte {
 					if name == "INITIATE" {
 						time.Sleep(test.after) // fake time
@@ -418,7 +418,7 @@ func TestRefused(t *testing.T) {
 	long := strings.Repeat("no ", 100)
 	for _, reason := range []string{"400", "", long} {
 		for _, instead := range []string{"WELCOME", "READY"} {
-			m := newMeeting(t)
+			m := newHandshakeRun(t)
 			m.alter = func(name string, command []byte) []byte {
 				if name == instead {
 					return ErrorCommand(reason)
@@ -449,7 +449,7 @@ func TestHalfOpen(t *testing.T) {
 	if raceEnabled {
 		count = 1000 // it makes the products slow
 	}
-	hello := met(t).hello
+	hello := completeHandshake(t).hello
 	keys := pair(t, "server")
 	servers := make([]*Server, count)
 	goroutines := runtime.NumGoroutine()

@@ -20,8 +20,8 @@ func numbered(label string) randomSource {
 	}
 }
 
-// given returns the octets of a record, in order.
-func given(t testing.TB, draws ...[]byte) randomSource {
+// fixedRandom returns the octets of a record, in order.
+func fixedRandom(t testing.TB, draws ...[]byte) randomSource {
 	return func(b []byte) {
 		t.Helper()
 		if len(draws) == 0 || len(draws[0]) != len(b) {
@@ -41,8 +41,8 @@ func pair(t testing.TB, label string) *KeyPair {
 	return p
 }
 
-// meeting is a handshake whose commands a test may alter on the way.
-type meeting struct {
+// handshakeRun is a handshake whose commands a test may alter on the way.
+type handshakeRun struct {
 	client *Client
 	server *Server
 
@@ -60,14 +60,14 @@ type meeting struct {
 	atServer, atClient     *Opener
 }
 
-func newMeeting(t testing.TB) *meeting {
+func newHandshakeRun(t testing.TB) *handshakeRun {
 	t.Helper()
 	server := pair(t, "server")
 	client, err := newClient(pair(t, "client"), server.Public(), maxCommand, numbered("of the client"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &meeting{client: client, server: NewServer(server, maxCommand)}
+	m := &handshakeRun{client: client, server: NewServer(server, maxCommand)}
 	m.metaOfClient, m.metaOfServer = []byte("metadata of the client"), []byte("metadata of the server")
 	m.server.random = numbered("of the server")
 	m.alter = func(_ string, command []byte) []byte { return command }
@@ -75,7 +75,7 @@ func newMeeting(t testing.TB) *meeting {
 }
 
 // run runs the handshake to its end, or to the first error, and returns which side had the error.
-func (m *meeting) run() (side string, err error) {
+func (m *handshakeRun) run() (side string, err error) {
 	if m.hello, err = m.client.Hello(); err != nil {
 		return "client", err
 	}
@@ -100,10 +100,10 @@ func (m *meeting) run() (side string, err error) {
 	return "", nil
 }
 
-// met returns a successful handshake.
-func met(t testing.TB) *meeting {
+// completeHandshake returns a successful handshake.
+func completeHandshake(t testing.TB) *handshakeRun {
 	t.Helper()
-	m := newMeeting(t)
+	m := newHandshakeRun(t)
 	if side, err := m.run(); err != nil {
 		t.Fatalf("%s: %v", side, err)
 	}

@@ -193,6 +193,6 @@ func TestLibzmqClient(t *testing.T) {
 		}
 	}
 	if err := bot.Wait(); err != nil || strings.TrimSpace(out.String()) != "ok" {
-		t.Errorf("libzmq says %q, %v", out.String(), err)
+		t.Errorf("libzmq printed %q, %v", out.String(), err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // TestBoxes: a Sealer makes NaCl's boxes, for every length around the edges of Salsa20's and Poly1305's blocks.
 func TestBoxes(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	shared := m.clientShared(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	for size := range 650 {
@@ -37,7 +37,7 @@ func TestBoxes(t *testing.T) {
 }
 
 // clientShared returns the key between the two for this connection, computed by nacl/box.
-func (m *meeting) clientShared(t *testing.T) *sharedKey {
+func (m *handshakeRun) clientShared(t *testing.T) *sharedKey {
 	ours, _ := numbered("of the client").keyPair()
 	var shared sharedKey
 	box.Precompute((*[32]byte)(&shared), (*[32]byte)(&m.client.theirs), (*[32]byte)(ours.secret.Bytes()))
@@ -45,7 +45,7 @@ func (m *meeting) clientShared(t *testing.T) *sharedKey {
 }
 
 func TestOpenPlaces(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	for _, size := range []int{0, 1, 30, 31, 32, 64, 1000, 70_000} {
 		plain := bytes.Repeat([]byte("abc"), size)[:size]
 		message := sealed(t, m.fromClient, More, string(plain))
@@ -64,37 +64,37 @@ func TestOpenPlaces(t *testing.T) {
 func TestMessages(t *testing.T) {
 	tests := []struct {
 		name string
-		take func(m *meeting, one, two, three []byte) []byte // one is opened before
+		take func(m *handshakeRun, one, two, three []byte) []byte // one is opened before
 		want error
 	}{
-		{"the next one", func(_ *meeting, _, two, _ []byte) []byte { return two }, nil},
-		{"a leap", func(_ *meeting, _, _, three []byte) []byte { return three }, nil},
-		{"once more", func(_ *meeting, one, _, _ []byte) []byte { return one }, ErrNonce},
-		{"from the other side", func(m *meeting, _, _, _ []byte) []byte {
+		{"the next one", func(_ *handshakeRun, _, two, _ []byte) []byte { return two }, nil},
+		{"a leap", func(_ *handshakeRun, _, _, three []byte) []byte { return three }, nil},
+		{"once more", func(_ *handshakeRun, one, _, _ []byte) []byte { return one }, ErrNonce},
+		{"from the other side", func(m *handshakeRun, _, _, _ []byte) []byte {
 			m.fromServer.nonce = 100
 			b, _ := m.fromServer.Append(nil, 0, []byte("hello"))
 			return b[2:]
 		}, ErrBox},
-		{"another nonce", func(_ *meeting, _, two, _ []byte) []byte {
+		{"another nonce", func(_ *handshakeRun, _, two, _ []byte) []byte {
 			binary.BigEndian.PutUint64(two[8:], math.MaxUint64)
 			return two
 		}, ErrBox},
-		{"the nonce 0", func(_ *meeting, _, two, _ []byte) []byte {
+		{"the nonce 0", func(_ *handshakeRun, _, two, _ []byte) []byte {
 			binary.BigEndian.PutUint64(two[8:], 0)
 			return two
 		}, ErrNonce},
-		{"cut by one", func(_ *meeting, _, two, _ []byte) []byte { return two[:len(two)-1] }, ErrBox},
-		{"cut to no flags", func(_ *meeting, _, two, _ []byte) []byte { return two[:Overhead-1] }, ErrCommand},
-		{"cut within the name", func(_ *meeting, _, two, _ []byte) []byte { return two[:5] }, ErrCommand},
-		{"nothing", func(_ *meeting, _, _, _ []byte) []byte { return nil }, ErrCommand},
-		{"longer by one", func(_ *meeting, _, two, _ []byte) []byte { return append(two, 0) }, ErrBox},
-		{"a frame in clear", func(_ *meeting, _, _, _ []byte) []byte { return make([]byte, 100) }, ErrCommand},
-		{"another command", func(_ *meeting, _, two, _ []byte) []byte { return append([]byte(nameReady), two[6:]...) }, ErrCommand},
-		{"READY again", func(m *meeting, _, _, _ []byte) []byte { return append(m.ready, make([]byte, 40)...) }, ErrCommand},
+		{"cut by one", func(_ *handshakeRun, _, two, _ []byte) []byte { return two[:len(two)-1] }, ErrBox},
+		{"cut to no flags", func(_ *handshakeRun, _, two, _ []byte) []byte { return two[:Overhead-1] }, ErrCommand},
+		{"cut within the name", func(_ *handshakeRun, _, two, _ []byte) []byte { return two[:5] }, ErrCommand},
+		{"nothing", func(_ *handshakeRun, _, _, _ []byte) []byte { return nil }, ErrCommand},
+		{"longer by one", func(_ *handshakeRun, _, two, _ []byte) []byte { return append(two, 0) }, ErrBox},
+		{"a frame in clear", func(_ *handshakeRun, _, _, _ []byte) []byte { return make([]byte, 100) }, ErrCommand},
+		{"another command", func(_ *handshakeRun, _, two, _ []byte) []byte { return append([]byte(nameReady), two[6:]...) }, ErrCommand},
+		{"READY again", func(m *handshakeRun, _, _, _ []byte) []byte { return append(m.ready, make([]byte, 40)...) }, ErrCommand},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m := met(t)
+			m := completeHandshake(t)
 			one, two, three := sealed(t, m.fromClient, 0, "one"), sealed(t, m.fromClient, 0, "two"), sealed(t, m.fromClient, 0, "three")
 			if _, _, err := opened(m.atServer, one); err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ func TestMessages(t *testing.T) {
 		})
 	}
 	t.Run("moved", func(t *testing.T) {
-		m := met(t)
+		m := completeHandshake(t)
 		one, two := sealed(t, m.fromClient, 0, "one"), sealed(t, m.fromClient, 0, "two")
 		if _, _, err := opened(m.atServer, two); err != nil {
 			t.Fatal(err)
@@ -115,28 +115,28 @@ func TestMessages(t *testing.T) {
 		}
 	})
 	t.Run("each byte", func(t *testing.T) {
-		m := met(t)
+		m := completeHandshake(t)
 		message := sealed(t, m.fromClient, 0, "some text that is longer than what the first block has room for")
 		for at := range message {
 			changed := bytes.Clone(message)
 			changed[at] ^= 4
 			flags, plain, err := opened(m.atServer, changed)
 			if err == nil {
-				t.Fatalf("byte %d: opened", at)
+				t.Fatalf("byte %d altered: the MESSAGE was opened", at)
 			}
 			if flags != 0 || !bytes.Equal(plain, make([]byte, len(plain))) {
-				t.Errorf("byte %d: something of it is told", at)
+				t.Errorf("byte %d altered: a part of the plaintext was returned", at)
 			}
 		}
 		if _, _, err := opened(m.atServer, message); err != nil {
-			t.Errorf("and the true one: %v", err)
+			t.Errorf("the unaltered MESSAGE: %v", err)
 		}
 	})
 }
 
 // TestNonces: nonces continue those of the handshake, and never come again.
 func TestNonces(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	number := func(s *Sealer) uint64 { return binary.BigEndian.Uint64(sealed(t, s, 0, "x")[8:]) }
 	if n := number(m.fromClient); n != 3 {
 		t.Errorf("the client's first message has the nonce %d", n)
@@ -158,7 +158,7 @@ func TestNonces(t *testing.T) {
 		t.Errorf("the last one again: %v", err)
 	}
 	// The nonces of HELLO and READY count, so that no message of the other side may have them.
-	m = met(t)
+	m = completeHandshake(t)
 	for at, o := range map[uint64]*Opener{2: m.atServer, 1: m.atClient} {
 		if o.nonce != at {
 			t.Errorf("last nonce %d instead of %d", o.nonce, at)
@@ -167,7 +167,7 @@ func TestNonces(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	m := met(t)
+	m := completeHandshake(t)
 	plain := make([]byte, 1000)
 	buffer, dst := make([]byte, 0, SealedSize(len(plain))+longHeader), make([]byte, len(plain))
 	allocations := testing.AllocsPerRun(100, func() {

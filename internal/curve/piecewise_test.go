@@ -14,7 +14,7 @@ func TestStream(t *testing.T) {
 			t.Run(fmt.Sprint(size, " by ", most), func(t *testing.T) {
 				body := make([]byte, size)
 				numbered("body")(body)
-				whole, pieces := met(t), met(t)
+				whole, pieces := completeHandshake(t), completeHandshake(t)
 				want, err := whole.fromClient.Append(nil, More, body)
 				if err != nil {
 					t.Fatal(err)
@@ -30,7 +30,7 @@ func TestStream(t *testing.T) {
 					}
 				}
 				if !bytes.Equal(got, append([]byte("before"), want...)) {
-					t.Error("it differs from what is sealed at once")
+					t.Error("the pieces differ from what Append seals at once")
 				}
 				after, _ := pieces.fromClient.Append(nil, 0, body)
 				wantAfter, _ := whole.fromClient.Append(nil, 0, body)
@@ -40,7 +40,7 @@ func TestStream(t *testing.T) {
 			})
 		}
 	}
-	s := met(t).fromClient
+	s := completeHandshake(t).fromClient
 	s.nonce = 1<<64 - 1
 	if dst, _, err := s.Begin([]byte("x"), 0, nil); err != ErrNoncesUsed || string(dst) != "x" {
 		t.Errorf("without a nonce: %q, %v", dst, err)
@@ -71,7 +71,7 @@ func TestCheck(t *testing.T) {
 			if keep > size {
 				continue
 			}
-			m := met(t)
+			m := completeHandshake(t)
 			message := sealed(t, m.fromClient, More, string(body[:size]))
 			flags, plain, err := check(m.atServer, message, keep)
 			if err != nil || flags != More || !bytes.Equal(plain, body[:keep]) {
@@ -86,14 +86,14 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	for at := range Overhead + 50 {
-		m := met(t)
+		m := completeHandshake(t)
 		message := sealed(t, m.fromClient, 0, string(body[:50]))
 		message[at] ^= 1
 		if _, _, err := check(m.atServer, message, 50); err == nil {
-			t.Errorf("byte %d altered, and not noticed", at)
+			t.Errorf("byte %d was altered, and Check did not notice", at)
 		}
 	}
-	if _, err := met(t).atServer.Check(nil, 0); !errors.Is(err, ErrCommand) {
+	if _, err := completeHandshake(t).atServer.Check(nil, 0); !errors.Is(err, ErrCommand) {
 		t.Errorf("nothing: %v", err)
 	}
 }

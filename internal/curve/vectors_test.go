@@ -134,7 +134,7 @@ func TestRecorded(t *testing.T) {
 			if len(up) > 1 {
 				draws = append(draws, s.Client[2].VouchNonce)
 			}
-			client, err := newClient(recordedPair(t, s.ClientSecret), PublicKey(expected), maxCommand, given(t, draws...))
+			client, err := newClient(recordedPair(t, s.ClientSecret), PublicKey(expected), maxCommand, fixedRandom(t, draws...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestRecorded(t *testing.T) {
 				}
 				return
 			}
-			server.random = given(t, s.ServerEphemeral, s.CookieKey, s.Server[1].CookieNonce, s.Server[1].longNonce(t))
+			server.random = fixedRandom(t, s.ServerEphemeral, s.CookieKey, s.Server[1].CookieNonce, s.Server[1].longNonce(t))
 			welcome, err := server.Hello(hello)
 			if err != nil || !bytes.Equal(welcome, bodyOf(down[0])) {
 				t.Fatalf("WELCOME %x, %v", welcome, err)

@@ -23,14 +23,14 @@ type script struct {
 
 // A part is one connection of a script.
 type part struct {
-	raw
+	rawClient
 	answer atomic.Bool // PINGs
 }
 
 func (l lab) script(address string, properties map[string]string) *script {
 	s := &script{t: l, conns: make(chan *part, 1000)}
 	s.router = zmtp.NewRouter(zmtp.Config{Properties: properties}, func(c *zmtp.Conn) (zmtp.Receiver, error) {
-		p := &part{raw: raw{t: l, conn: c, messages: make(chan [][]byte, 1000), closed: make(chan error, 1)}}
+		p := &part{rawClient: rawClient{t: l, conn: c, messages: make(chan [][]byte, 1000), closed: make(chan error, 1)}}
 		p.answer.Store(true)
 		s.conns <- p
 		return p, nil
@@ -50,7 +50,7 @@ func (p *part) Receive(frames [][]byte) error {
 		}
 		return nil
 	}
-	return p.raw.Receive(frames)
+	return p.rawClient.Receive(frames)
 }
 
 func (s *script) next() *part {
@@ -65,7 +65,7 @@ func (s *script) next() *part {
 	}
 }
 
-func (l *learned) story() (s []string) {
+func (l *learned) lines() (s []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.changes {
@@ -105,9 +105,9 @@ func TestClient(t *testing.T) {
 		publish(l, c, "other", "3")
 		p.expect(pub("own", "2", 0), pub("other", "3", 0))
 		if err := c.Publish(Tuple{Key: "\x00"}); err == nil {
-			t.Error("a NUL was taken")
+			t.Error("a tuple with a NUL was accepted")
 		}
-		if story := got.story(); !slices.Equal(story, []string{"up"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"up"}) {
 			t.Error(story)
 		}
 	})
@@ -121,7 +121,7 @@ func TestTrustedTTL(t *testing.T) {
 		s.next().sendAll(pub("a", "1", 5*time.Second))
 		synctest.Wait()
 		if got.tuples["a"].TTL != 5*time.Second {
-			t.Errorf("%+v", got.tuples)
+			t.Errorf("learned %+v", got.tuples)
 		}
 	})
 }
@@ -155,7 +155,7 @@ func TestInterval(t *testing.T) {
 		if d := time.Duration(longest.Load()); d > time.Second/2 || n.Load() < 240 {
 			t.Errorf("silent for %v, %d messages", d, n.Load())
 		}
-		if story := got.story(); !slices.Equal(story, []string{"up"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"up"}) {
 			t.Error(story)
 		}
 		elapse(time.Minute)
@@ -180,7 +180,7 @@ func TestInvalid(t *testing.T) {
 		p.sendAll(invalid, invalid)
 		elapse(2 * shortestWait)
 		s.next().expect(hello, pub("own", "1", 0))
-		if story := got.story(); !slices.Equal(story, []string{"up", "invalid", "up"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"up", "invalid", "up"}) {
 			t.Error(story)
 		}
 	})
@@ -200,7 +200,7 @@ func TestAlwaysInvalid(t *testing.T) {
 		if n := l.net.count(); n < 50 || n > 200 {
 			t.Errorf("%d connections in 5 minutes", n)
 		}
-		if story := got.story(); !slices.Equal(story, []string{"invalid"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"invalid"}) {
 			t.Error(story)
 		}
 	})
@@ -221,12 +221,12 @@ func TestSilentHub(t *testing.T) {
 		elapse(time.Minute)
 		p.answer.Store(false)
 		elapse(maxUnanswered*pingEvery - pingEvery)
-		if story := got.story(); !slices.Equal(story, []string{"up"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"up"}) {
 			t.Fatal(story)
 		}
 		elapse(3 * pingEvery)
 		s.next()
-		if story := got.story(); !slices.Equal(story, []string{"up", "silent", "up"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"up", "silent", "up"}) {
 			t.Error(story)
 		}
 	})
@@ -246,7 +246,7 @@ func TestSlowApplication(t *testing.T) {
 			p.sendAll(pub(fmt.Sprint(i), "1", 0))
 		}
 		elapse(6 * time.Minute)
-		if story := got.story(); got.size() != 5 || !slices.Equal(story, []string{"up"}) {
+		if story := got.lines(); got.size() != 5 || !slices.Equal(story, []string{"up"}) {
 			t.Error(got.size(), story)
 		}
 	})
@@ -281,7 +281,7 @@ func TestReconnect(t *testing.T) {
 		if got.value("b") != "1" || second.value("own") != "1" {
 			t.Errorf("b is %q, own %q", got.value("b"), second.value("own"))
 		}
-		if story := got.story(); !slices.Equal(story, []string{"refused", "up", "ended", "up", "ended", "up"}) {
+		if story := got.lines(); !slices.Equal(story, []string{"refused", "up", "ended", "up", "ended", "up"}) {
 			t.Error(story)
 		}
 	})
@@ -348,7 +348,7 @@ func TestFarewell(t *testing.T) {
 		p.expect(pub("own", "1", farewellTTL))
 		synctest.Wait()
 		if p.conn.Err() == nil {
-			t.Error("the connection is open")
+			t.Error("the connection is open after Close")
 		}
 		if err := c.Publish(Tuple{Key: "k"}); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Publish after Close: %v", err)
@@ -375,11 +375,11 @@ func TestAddress(t *testing.T) {
 	defer h.Close()
 	for _, address := range []string{"", "host", ":1", "host:", "tcp://host:1", "fd77::1:1"} {
 		if c, err := NewClient(address, Config{}); err == nil {
-			t.Errorf("%q is taken by NewClient", address)
+			t.Errorf("NewClient accepts the address %q", address)
 			_ = c.Close()
 		}
 		if err := h.Connect(address); err == nil {
-			t.Errorf("%q is taken by Connect", address)
+			t.Errorf("Connect accepts the address %q", address)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 func TestClientOfCzmq(t *testing.T) {
 	hub, other := startCzmq(t), startCzmq(t)
 	address := hub.bind("127.0.0.1:*")
-	other.say("CONNECT tcp://%s", address)
-	hub.say("PUBLISH theirs 1")
+	other.send("CONNECT tcp://%s", address)
+	hub.send("PUBLISH theirs 1")
 	var got learned
 	c := newTestClient(t, address, got.config())
 	publish(t, c, "ours", "2")
@@ -19,10 +19,10 @@ func TestClientOfCzmq(t *testing.T) {
 	eventually(t, "their client knows ours", func() bool { return other.value("ours") == "2" })
 
 	hundred(func(k, v string) { publish(t, c, "a-"+k, v) })
-	hundred(func(k, v string) { hub.say("PUBLISH b-%s %s", k, v) })
+	hundred(func(k, v string) { hub.send("PUBLISH b-%s %s", k, v) })
 	eventually(t, "100 each way", func() bool { return got.size() == 101 && hub.size() == 202 })
 	publish(t, c, "ours", "3")
-	hub.say("PUBLISH theirs 4")
+	hub.send("PUBLISH theirs 4")
 	eventually(t, "changes", func() bool {
 		return got.value("theirs") == "4" && hub.value("ours") == "3" && other.value("ours") == "3"
 	})
@@ -31,14 +31,14 @@ func TestClientOfCzmq(t *testing.T) {
 	}
 }
 
-// TestOutliveCzmqsSecond publishes nothing for longer than czmq's hub remembers a silent client.
-func TestOutliveCzmqsSecond(t *testing.T) {
+// TestTuplesOutliveCzmqTimeout publishes nothing for longer than czmq's hub remembers a silent client.
+func TestTuplesOutliveCzmqTimeout(t *testing.T) {
 	hub := startCzmq(t)
 	var got learned
 	c := newTestClient(t, hub.bind("127.0.0.1:*"), got.config())
 	eventually(t, "a connection", func() bool { return got.ups() == 1 })
 	<-time.After(2500 * time.Millisecond) // on the other process's clock, so fake time does not work
-	hub.say("PUBLISH theirs late")
+	hub.send("PUBLISH theirs late")
 	publish(t, c, "ours", "late")
 	eventually(t, "both are told", func() bool { return got.value("theirs") == "late" && hub.value("ours") == "late" })
 	if n := got.ups(); n != 1 {
@@ -56,7 +56,7 @@ func TestCzmqHubRestarts(t *testing.T) {
 	hub.kill()
 	hub = startCzmq(t)
 	eventually(t, "binding again", func() bool { return hub.bind(address) == address })
-	hub.say("PUBLISH theirs 2")
+	hub.send("PUBLISH theirs 2")
 	eventually(t, "both are told", func() bool { return got.value("theirs") == "2" && hub.value("ours") == "1" })
 }
 
@@ -68,7 +68,7 @@ func TestCzmqHubForgets(t *testing.T) {
 	publish(t, c, "ours", "1")
 	eventually(t, "they know ours", func() bool { return hub.value("ours") == "1" })
 	freeze(t, hub, 2*time.Second)
-	hub.say("PUBLISH theirs 2")
+	hub.send("PUBLISH theirs 2")
 	publish(t, c, "ours", "3")
 	eventually(t, "both are told", func() bool { return got.value("theirs") == "2" && hub.value("ours") == "3" })
 }
@@ -79,26 +79,26 @@ func TestCzmqsClient(t *testing.T) {
 	publish(t, hub, "ours", "1")
 	one, two := startCzmq(t), startCzmq(t)
 	for _, c := range []*czmq{one, two} {
-		c.say("CONNECT tcp://%s", address)
+		c.send("CONNECT tcp://%s", address)
 	}
-	one.say("PUBLISH theirs 2")
+	one.send("PUBLISH theirs 2")
 	eventually(t, "everybody knows all", func() bool {
 		return got.value("theirs") == "2" && one.value("ours") == "1" && two.value("ours") == "1" && two.value("theirs") == "2"
 	})
 	<-time.After(2500 * time.Millisecond) // czmq's client is silent, on its own clock
 	hundred(func(k, v string) { publish(t, hub, "a-"+k, v) })
-	hundred(func(k, v string) { one.say("PUBLISH b-%s %s", k, v) })
+	hundred(func(k, v string) { one.send("PUBLISH b-%s %s", k, v) })
 	eventually(t, "100 each way", func() bool { return got.size() == 101 && one.size() == 202 && two.size() == 202 })
-	one.say("PUBLISH theirs 3")
+	one.send("PUBLISH theirs 3")
 	publish(t, hub, "ours", "4")
 	eventually(t, "changes", func() bool {
 		return got.value("theirs") == "3" && two.value("theirs") == "3" && two.value("ours") == "4"
 	})
-	one.say("PUBLISH ours stolen")
-	two.say("PUBLISH after that")
+	one.send("PUBLISH ours stolen")
+	two.send("PUBLISH after that")
 	eventually(t, "the next tuple", func() bool { return one.value("after") == "that" })
 	if got, _ := hub.table.lookup("ours"); got.Value != "4" {
-		t.Errorf("somebody replaced our tuple: %+v", got)
+		t.Errorf("our tuple was replaced by %+v", got)
 	}
 }
 
@@ -106,8 +106,8 @@ func TestOurHubRestarts(t *testing.T) {
 	hub, address, stop := serveHub(t, anyPort, Config{})
 	publish(t, hub, "ours", "1")
 	c := startCzmq(t)
-	c.say("CONNECT tcp://%s", address)
-	c.say("PUBLISH theirs 2")
+	c.send("CONNECT tcp://%s", address)
+	c.send("PUBLISH theirs 2")
 	eventually(t, "both know", func() bool { return hub.Len() == 2 && c.value("ours") == "1" })
 	stop()
 	var got learned
@@ -123,14 +123,14 @@ func TestCzmqClientRestarts(t *testing.T) {
 	hub, address, _ := serveHub(t, anyPort, cfg)
 	publish(t, hub, "ours", "1")
 	c := startCzmq(t)
-	c.say("CONNECT tcp://%s", address)
-	c.say("PUBLISH theirs 2")
+	c.send("CONNECT tcp://%s", address)
+	c.send("PUBLISH theirs 2")
 	eventually(t, "both know", func() bool { return hub.Len() == 2 && c.value("ours") == "1" })
 	c.kill()
 	eventually(t, "its tuple is forgotten", func() bool { return hub.Len() == 1 })
 	c = startCzmq(t)
-	c.say("CONNECT tcp://%s", address)
-	c.say("PUBLISH theirs 3")
+	c.send("CONNECT tcp://%s", address)
+	c.send("PUBLISH theirs 3")
 	eventually(t, "both know again", func() bool { return got.value("theirs") == "3" && c.value("ours") == "1" })
 }
 
@@ -144,11 +144,11 @@ func TestChain(t *testing.T) {
 	if err := hub.Connect(topAddress); err != nil {
 		t.Fatal(err)
 	}
-	bottom.say("CONNECT tcp://%s", address)
+	bottom.send("CONNECT tcp://%s", address)
 	last := newTestClient(t, bottom.bind("127.0.0.1:*"), below.config())
-	top.say("PUBLISH top 1")
+	top.send("PUBLISH top 1")
 	publish(t, hub, "middle", "2")
-	bottom.say("PUBLISH bottom 3")
+	bottom.send("PUBLISH bottom 3")
 	publish(t, last, "last", "4")
 	eventually(t, "everybody knows all", func() bool {
 		return top.size() == 4 && bottom.size() == 4 && hub.Len() == 4 && got.size() == 3 && below.size() == 3
@@ -159,7 +159,7 @@ func TestChain(t *testing.T) {
 func TestMalformedForCzmqsClient(t *testing.T) {
 	hub, address, _ := serveHub(t, anyPort, Config{})
 	c := startCzmq(t)
-	c.say("CONNECT tcp://%s", address)
+	c.send("CONNECT tcp://%s", address)
 	hostile := dialRaw(t, address)
 	for _, frames := range [][][]byte{
 		{nil}, {[]byte("rubbish")}, {unhex(t, "aaa0 02 01 01 6b ffffffff 76 00000000")}, {unhex(t, "aaa00101"), nil, nil},
@@ -192,9 +192,9 @@ func TestCzmqFacts(t *testing.T) {
 		r := dialRaw(t, hub.bind("127.0.0.1:*"))
 		r.sendAll(tuple("k", "v", 0))
 		r.want(Message{Kind: Invalid})
-		hub.say("STATUS")
+		hub.send("STATUS")
 		if n := <-hub.status; n != "0" {
-			t.Errorf("%s tuples", n)
+			t.Errorf("czmq's hub has %s tuples", n)
 		}
 	})
 	t.Run("PING first is answered, the next forward is INVALID", func(t *testing.T) {
@@ -202,13 +202,13 @@ func TestCzmqFacts(t *testing.T) {
 		r := dialRaw(t, hub.bind("127.0.0.1:*"))
 		r.sendAll(ping)
 		r.want(Message{Kind: Pong})
-		hub.say("PUBLISH k v")
+		hub.send("PUBLISH k v")
 		r.want(Message{Kind: Invalid})
 	})
 	t.Run("TTL of the last message for all", func(t *testing.T) {
 		hub := startCzmq(t)
 		address := hub.bind("127.0.0.1:*")
-		hub.say("PUBLISH forever v")
+		hub.send("PUBLISH forever v")
 		one, two := dialRaw(t, address), dialRaw(t, address)
 		one.sendAll(hello)
 		one.want(tuple("forever", "v", 0))
@@ -227,10 +227,10 @@ func TestCzmqFacts(t *testing.T) {
 		r.sendAll(hello, ping)
 		r.want(Message{Kind: Pong})
 		<-time.After(1500 * time.Millisecond)
-		hub.say("PUBLISH k v")
+		hub.send("PUBLISH k v")
 		r.sendAll(ping)
 		if m := r.next(); m.Kind == Publish {
-			t.Errorf("it was not: %+v", m)
+			t.Errorf("unexpected answer %+v", m)
 		}
 	})
 	t.Run("a malformed message ends the hub", func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestCzmqFacts(t *testing.T) {
 		select {
 		case <-hub.ended:
 		case <-time.After(patience):
-			t.Error("it goes on")
+			t.Error("czmq's hub goes on")
 		}
 	})
 }

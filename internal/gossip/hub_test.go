@@ -78,13 +78,13 @@ func TestPublishBeforeHello(t *testing.T) {
 		r.sendAll(pub("k", "v", 0))
 		r.expect(invalid)
 		if h.Len() != 1 {
-			t.Error("the tuple is lost: czmq's client does not publish it again")
+			t.Error("the tuple is lost, and czmq's client does not publish it again")
 		}
 	})
 }
 
-// TestPrompt has a client that does not know that it must send HELLO.
-func TestPrompt(t *testing.T) {
+// TestHelloTimer has a client that does not know that it must send HELLO.
+func TestHelloTimer(t *testing.T) {
 	inLab(t, func(l lab) {
 		l.hub("hub:1", Config{})
 		r := l.raw("hub:1")
@@ -96,7 +96,7 @@ func TestPrompt(t *testing.T) {
 		select {
 		case <-r.conn.Done():
 		default:
-			t.Error("it may stay for ever")
+			t.Error("a client that never sends HELLO stays connected")
 		}
 	})
 }
@@ -151,15 +151,15 @@ func TestBounds(t *testing.T) {
 		}
 		other := &origin{}
 		if err := h.table.put(other, Tuple{Key: "one more"}); err == nil {
-			t.Error("more than Limits.Tuples")
+			t.Error("the table has more than Limits.Tuples")
 		}
 		r.close()
 		synctest.Wait()
 		if err := h.table.put(other, Tuple{Key: "one more"}); err != nil {
-			t.Errorf("no place, though some have nobody: %v", err)
+			t.Errorf("there was no room, though some tuples have no connection: %v", err)
 		}
 		if len(h.table.counts) != 1 || h.table.counts[ipOf(memAddr("192.0.2.7:1"))] != 5 {
-			t.Errorf("counts %v", h.table.counts)
+			t.Errorf("tuples are still counted: %v", h.table.counts)
 		}
 
 		for range 3 {
@@ -170,7 +170,7 @@ func TestBounds(t *testing.T) {
 		publish(l, late, "late", "1")
 		elapse(time.Minute)
 		if _, found := h.table.lookup("late"); found || h.Clients() != 3 {
-			t.Errorf("%d clients", h.Clients())
+			t.Errorf("%d clients are connected", h.Clients())
 		}
 	})
 }
@@ -193,14 +193,14 @@ func TestLog(t *testing.T) {
 	got := tab.after(&at)
 	slices.SortFunc(got, func(a, b Tuple) int { return strings.Compare(a.Key, b.Key) })
 	if want := []Tuple{{Key: "0", Value: "9999"}, {Key: "1", Value: "9997"}, {Key: "2", Value: "9998"}}; !slices.Equal(got, want) {
-		t.Errorf("%+v", got)
+		t.Errorf("tuples since the start: got %+v", got)
 	}
 	if more := tab.after(&at); more != nil {
-		t.Errorf("again %+v", more)
+		t.Errorf("tuples came again: %+v", more)
 	}
 }
 
-func TestHubTells(t *testing.T) {
+func TestHubReports(t *testing.T) {
 	inLab(t, func(l lab) {
 		var told []string
 		h, stop := l.hub("hub:1", Config{Learned: func(t Tuple) { told = append(told, t.Key+t.Value) }})
@@ -213,7 +213,7 @@ func TestHubTells(t *testing.T) {
 		r.sendAll(pub("a", "2", 0), pub("own", "2", 0))
 		r.got()
 		if !slices.Equal(told, []string{"a1", "a2"}) {
-			t.Errorf("told %v", told)
+			t.Errorf("reported %v", told)
 		}
 		stop()
 		if err := h.Publish(Tuple{Key: "k"}); !errors.Is(err, net.ErrClosed) {
@@ -226,7 +226,7 @@ func TestHubTells(t *testing.T) {
 }
 
 // Learned reports which connection a value came by: that of the client or hub whose value it is now.
-func TestHubTellsFromWhere(t *testing.T) {
+func TestHubReportsOrigin(t *testing.T) {
 	first, second, above := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 	told := make(map[string]netip.Addr)
 	tab := newTable(Config{Linger: time.Minute}.withDefaults())
@@ -251,7 +251,7 @@ func TestHubTellsFromWhere(t *testing.T) {
 	}
 	want := map[string]netip.Addr{"k1": first, "l1": above, "l2": second, "m1": {}}
 	if !maps.Equal(told, want) {
-		t.Errorf("told %v, want %v", told, want)
+		t.Errorf("reported %v, want %v", told, want)
 	}
 }
 

@@ -40,7 +40,7 @@ func (l lab) client(address string, cfg Config) *Client {
 	return newTestClient(l, address, cfg)
 }
 
-func (l lab) raw(address string) *raw {
+func (l lab) raw(address string) *rawClient {
 	l.Helper()
 	nc, err := l.net.dial(l.Context(), "tcp", address)
 	if err != nil {
@@ -50,7 +50,7 @@ func (l lab) raw(address string) *raw {
 }
 
 // got returns what has come, after everything has come to rest.
-func (r *raw) got() (got []Message) {
+func (r *rawClient) got() (got []Message) {
 	r.t.Helper()
 	synctest.Wait()
 	for len(r.messages) > 0 {
@@ -59,7 +59,7 @@ func (r *raw) got() (got []Message) {
 	return got
 }
 
-func (r *raw) expect(want ...Message) {
+func (r *rawClient) expect(want ...Message) {
 	r.t.Helper()
 	if got := r.got(); !slices.Equal(got, want) {
 		r.t.Fatalf("got %+v, want %+v", got, want)

@@ -71,7 +71,7 @@ func TestLinger(t *testing.T) {
 		}
 		r.close()
 		if got := other.got(); len(got) != 3 || got[0].TTL != 10*time.Second {
-			t.Errorf("others are not told that three tuples end: %+v", got)
+			t.Errorf("others did not get the ends of three tuples: %+v", got)
 		}
 		h.Forget("forgotten")
 		if h.Len() != 2 {
@@ -125,7 +125,7 @@ func TestRestartBeforeTheEnd(t *testing.T) {
 		newer.sendAll(pub("a", "1", 10*time.Second)) // this may have come a long way
 		synctest.Wait()
 		if got, _ := h.table.lookup("a"); got.TTL > farewellTTL {
-			t.Errorf("somebody else's TTL replaced it: %+v", got)
+			t.Errorf("the TTL of another origin replaced it: %+v", got)
 		}
 		newer.sendAll(pub("a", "1", 0))
 		synctest.Wait()
@@ -185,7 +185,7 @@ func TestHubs(t *testing.T) {
 		elapse(3 * farewellTTL)
 		know("after a farewell", 1)
 		if n := logs[2].size(); n != 3 {
-			t.Errorf("hub 2 told of %d tuples", n)
+			t.Errorf("hub 2 reported %d tuples", n)
 		}
 
 		r := l.raw("hub:0")

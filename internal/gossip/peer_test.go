@@ -154,7 +154,7 @@ func (c *czmq) read(out io.Reader) {
 	}
 }
 
-func (c *czmq) say(format string, args ...any) {
+func (c *czmq) send(format string, args ...any) {
 	c.t.Helper()
 	if _, err := fmt.Fprintf(c.in, format+"\n", args...); err != nil {
 		c.t.Fatal(err)
@@ -164,7 +164,7 @@ func (c *czmq) say(format string, args ...any) {
 // bind makes it a hub, and returns its address.
 func (c *czmq) bind(address string) string {
 	c.t.Helper()
-	c.say("BIND tcp://%s", address)
+	c.send("BIND tcp://%s", address)
 	select {
 	case port := <-c.port:
 		return "127.0.0.1:" + port

@@ -10,8 +10,8 @@ import (
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
-// raw is a DEALER that sends and receives whatever a test likes.
-type raw struct {
+// rawClient is a DEALER that sends and receives whatever a test likes.
+type rawClient struct {
 	t        testing.TB
 	conn     *zmtp.Conn
 	messages chan [][]byte
@@ -20,7 +20,7 @@ type raw struct {
 	stopped  chan struct{}
 }
 
-func dialRaw(t testing.TB, address string) *raw {
+func dialRaw(t testing.TB, address string) *rawClient {
 	t.Helper()
 	nc, err := net.Dial("tcp", address)
 	if err != nil {
@@ -29,10 +29,10 @@ func dialRaw(t testing.TB, address string) *raw {
 	return openRaw(t, nc, 10000)
 }
 
-// openRaw makes a raw that has room for that many messages until it reads no more.
-func openRaw(t testing.TB, nc net.Conn, room int) *raw {
+// openRaw makes a rawClient that has room for that many messages until it reads no more.
+func openRaw(t testing.TB, nc net.Conn, room int) *rawClient {
 	t.Helper()
-	r := &raw{t: t, messages: make(chan [][]byte, room), closed: make(chan error, 1), stopped: make(chan struct{})}
+	r := &rawClient{t: t, messages: make(chan [][]byte, room), closed: make(chan error, 1), stopped: make(chan struct{})}
 	r.stop = sync.OnceFunc(func() { close(r.stopped) })
 	var err error
 	r.conn, err = zmtp.Open(context.Background(), nc, zmtp.Config{}, zmtp.NewQueue(10000, 1<<24), nil, r)
@@ -43,7 +43,7 @@ func openRaw(t testing.TB, nc net.Conn, room int) *raw {
 	return r
 }
 
-func (r *raw) Receive(frames [][]byte) error {
+func (r *rawClient) Receive(frames [][]byte) error {
 	select {
 	case r.messages <- frames:
 	case <-r.stopped:
@@ -51,29 +51,29 @@ func (r *raw) Receive(frames [][]byte) error {
 	return nil
 }
 
-func (r *raw) Closed(err error) { r.closed <- err; close(r.closed) }
+func (r *rawClient) Closed(err error) { r.closed <- err; close(r.closed) }
 
-func (r *raw) close() {
+func (r *rawClient) close() {
 	r.stop()
 	r.conn.Close(nil)
 	<-r.closed
 }
 
-func (r *raw) send(frames ...[]byte) {
+func (r *rawClient) send(frames ...[]byte) {
 	r.t.Helper()
 	if err := r.conn.Queue().Push(frames...); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *raw) sendAll(messages ...Message) {
+func (r *rawClient) sendAll(messages ...Message) {
 	r.t.Helper()
 	for _, m := range messages {
 		r.send(m.AppendTo(nil))
 	}
 }
 
-func (r *raw) next() Message {
+func (r *rawClient) next() Message {
 	r.t.Helper()
 	select {
 	case frames := <-r.messages:
@@ -88,7 +88,7 @@ func (r *raw) next() Message {
 	}
 }
 
-func (r *raw) want(want Message) {
+func (r *rawClient) want(want Message) {
 	r.t.Helper()
 	if got := r.next(); got != want {
 		r.t.Fatalf("got %+v, want %+v", got, want)

@@ -39,9 +39,9 @@ func TestMain(m *testing.M) {
 func child(does string, args []string) {
 	switch {
 	case strings.HasPrefix(does, "nobody "):
-		become(syscall.Setuid(nobody))
+		switchUser(syscall.Setuid(nobody))
 	case strings.HasPrefix(does, "effective "):
-		become(syscall.Setreuid(0, nobody))
+		switchUser(syscall.Setreuid(0, nobody))
 	}
 	var opened io.Closer
 	var err error
@@ -70,7 +70,7 @@ func child(does string, args []string) {
 
 const nobody = 65534
 
-func become(err error) {
+func switchUser(err error) {
 	if err != nil || os.Geteuid() != nobody {
 		fmt.Println("cannot be another user:", err)
 		syscall.Exit(1)
@@ -104,7 +104,7 @@ func start(t *testing.T, does string, args ...string) (*exec.Cmd, string) {
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		t.Fatalf("the child says %q: %v", line, err)
+		t.Fatalf("the child printed %q: %v", line, err)
 	}
 	return cmd, strings.TrimSpace(line)
 }
@@ -114,7 +114,7 @@ func ready(t *testing.T, does string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd, says := start(t, does, args...)
 	if says != "ready" {
-		t.Fatalf("the child says: %s", says)
+		t.Fatalf("the child printed: %s", says)
 	}
 	return cmd
 }

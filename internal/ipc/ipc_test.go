@@ -174,7 +174,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestDialFindsNobody(t *testing.T) {
+func TestDialFindsNoListener(t *testing.T) {
 	id := uuid.New()
 	for name, prepare := range map[string]func(t *testing.T, d Dir) Dir{
 		"no parent":           func(t *testing.T, d Dir) Dir { return d + "/x" },
@@ -185,7 +185,7 @@ func TestDialFindsNobody(t *testing.T) {
 			return d
 		},
 		"another node": func(t *testing.T, d Dir) Dir { listen(t, d, uuid.New()); return d },
-		"a dead one":   func(t *testing.T, d Dir) Dir { die(t, d, id); return d },
+		"a dead one":   func(t *testing.T, d Dir) Dir { leaveDeadSocket(t, d, id); return d },
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := prepare(t, newDir(t)).Dial(t.Context(), id)
@@ -196,8 +196,8 @@ func TestDialFindsNobody(t *testing.T) {
 	}
 }
 
-// die leaves what a killed node leaves.
-func die(t *testing.T, d Dir, id uuid.UUID) {
+// leaveDeadSocket leaves what a killed node leaves.
+func leaveDeadSocket(t *testing.T, d Dir, id uuid.UUID) {
 	t.Helper()
 	node := ready(t, "it listens", string(d), id.String())
 	must(t, node.Process.Kill())

@@ -17,7 +17,7 @@ import (
 
 func TestADeadNodesPlaceIsTaken(t *testing.T) {
 	d, id := newDir(t), uuid.New()
-	die(t, d, id)
+	leaveDeadSocket(t, d, id)
 	meet(t, d, id, listen(t, d, id))
 }
 
@@ -47,7 +47,7 @@ func TestALivingNodeKeepsItsPlace(t *testing.T) {
 func TestListenSweeps(t *testing.T) {
 	d := newDir(t)
 	dead, begun, young, living, other := uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
-	die(t, d, dead)
+	leaveDeadSocket(t, d, dead)
 	l := listen(t, d, living)
 	ready(t, "it listens", string(d), other.String())
 	must(t, os.Mkdir(d.home(begun), 0o700)) // killed before it listened
@@ -132,7 +132,7 @@ func TestAFailedListenHoldsNothing(t *testing.T) {
 
 func TestOneOfManyListens(t *testing.T) {
 	d, id := newDir(t), uuid.New()
-	die(t, d, id)
+	leaveDeadSocket(t, d, id)
 	const many = 8
 	listeners := make(chan net.Listener, many)
 	var wg sync.WaitGroup

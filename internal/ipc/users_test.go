@@ -38,7 +38,7 @@ func TestCheckPeer(t *testing.T) {
 }
 
 // As if the directory's protection had failed: others reach the socket, and are refused.
-func TestAcceptTurnsOthersAway(t *testing.T) {
+func TestAcceptRefusesOthers(t *testing.T) {
 	needUsers(t)
 	for _, who := range []string{"nobody", "effective"} {
 		t.Run(who, func(t *testing.T) {

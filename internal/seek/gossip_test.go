@@ -45,7 +45,7 @@ func TestTuples(t *testing.T) {
 				w.unlearned(test.key)
 				synctest.Wait()
 				if len(w.candidates) > 0 {
-					t.Errorf("left: %v", w.candidates)
+					t.Errorf("candidates left: %v", w.candidates)
 				}
 			})
 		})

@@ -30,7 +30,7 @@ func TestHosts(t *testing.T) {
 			w.routers[a] = router{id: one}
 			w.do(func() { w.AddEndpoint(static("x"), "tcp://10.0.0.1:1", nil) })
 			w.pass(time.Minute)
-			w.told("meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1")
 			if w.looked != 0 {
 				w.t.Errorf("%d look-ups", w.looked)
 			}
@@ -42,7 +42,7 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Minute)
 			w.do(func() { w.hosts["h"] = addrs(b) })
 			w.pass(hostFresh + time.Second)
-			w.told("meet 1 at 10.0.0.1:1", "removed 10.0.0.1:1", "meet 2 at 10.0.0.2:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "removed 10.0.0.1:1", "meet 2 at 10.0.0.2:1")
 			if met := w.sources[host].met; len(met) != 1 || met[0].At() != b {
 				w.t.Errorf("%d addresses met", len(met))
 			}
@@ -53,7 +53,7 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Minute)
 			w.do(func() { w.hosts["h"] = addrs(a) })
 			w.pass(hostRetry + time.Second)
-			w.told("trouble with tcp://h:1", "solved tcp://h:1", "meet 1 at 10.0.0.1:1")
+			w.expectRecorded("trouble with tcp://h:1", "solved tcp://h:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"what was is kept while the name is unknown", func(w *world) {
 			w.routers[a], w.hosts["h"] = router{id: one}, addrs(a)
@@ -61,16 +61,16 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { delete(w.hosts, "h") })
 			w.pass(time.Minute)
-			w.do(func() { w.over(one, true) })
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Second)
-			w.told("meet 1 at 10.0.0.1:1", "trouble with tcp://h:1", "meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "trouble with tcp://h:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"the peer is gone: looked up again soon, and not at once", func(w *world) {
 			w.routers[a], w.hosts["h"] = router{id: one}, addrs(a)
 			w.do(func() { add(w) })
 			w.pass(10 * time.Second)
 			before := w.looked
-			w.do(func() { delete(w.routers, a); w.over(one, true) })
+			w.do(func() { delete(w.routers, a); w.sessionEnded(one, true) })
 			w.pass(10 * time.Second)
 			if n := w.looked - before; n < 2 || n > 11 {
 				w.t.Errorf("%d look-ups in 10 s", n)
@@ -93,7 +93,7 @@ func TestHosts(t *testing.T) {
 				w.AddEndpoint(gossiped(one), "tcp://10.0.0.1:1", func(netip.AddrPort) bool { return false })
 			})
 			w.pass(time.Minute)
-			w.told("meet 2 at 10.0.0.2:1")
+			w.expectRecorded("meet 2 at 10.0.0.2:1")
 			if w.IsGossiped(one) || !w.IsGossiped(two) {
 				w.t.Error("gossip names the first, or not the second")
 			}
@@ -114,11 +114,11 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.answers(one) })
 			w.pass(time.Minute)
-			w.told("greet 10.0.0.1:1")
-			w.do(func() { w.over(one, true) })
+			w.expectRecorded("greet 10.0.0.1:1")
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Second)
-			if len(w.story) != 1 {
-				w.t.Errorf("told %q", w.story)
+			if len(w.recorded) != 1 {
+				w.t.Errorf("recorded %q", w.recorded)
 			}
 		}},
 		{"one family: two peers", func(w *world) {
@@ -127,7 +127,7 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.answers(one) })
 			w.pass(time.Second)
-			w.told("greet 10.0.0.1:1", "greet 10.0.0.2:1")
+			w.expectRecorded("greet 10.0.0.1:1", "greet 10.0.0.2:1")
 		}},
 		{"the node stops before the name is looked up", func(w *world) {
 			w.hosts["h"] = addrs(a)
@@ -143,9 +143,9 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.answers(one) })
 			w.pass(time.Minute)
-			w.do(func() { delete(w.routers, a); w.over(one, true) })
+			w.do(func() { delete(w.routers, a); w.sessionEnded(one, true) })
 			w.pass(time.Second)
-			w.told("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet [fd00::1]:1", "solved 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet [fd00::1]:1", "solved 10.0.0.1:1")
 		}},
 		{"both families: the other is tried when the first hangs up", func(w *world) {
 			w.routers[a], w.routers[c6], w.hosts["h"] = router{}, router{delay: 2 * time.Millisecond}, addrs(a, c6)
@@ -153,13 +153,13 @@ func TestHosts(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { delete(w.routers, a); w.hangsUp() })
 			w.pass(time.Second)
-			w.told("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet [fd00::1]:1", "solved 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet [fd00::1]:1", "solved 10.0.0.1:1")
 		}},
 		{"both families of a node of ours", func(w *world) {
 			w.routers[a], w.routers[c6], w.hosts["h"] = router{id: one}, router{id: one, delay: 2 * time.Millisecond}, addrs(a, c6)
 			w.do(func() { add(w) })
 			w.pass(time.Minute)
-			w.told("meet 1 at 10.0.0.1:1", "meet 1 at [fd00::1]:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "meet 1 at [fd00::1]:1")
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) { inWorld(t, test.do) })
@@ -171,7 +171,7 @@ func TestHostErrors(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.do(func() {
 			if err := w.AddEndpoint(gossiped(one), "udp://h:1", nil); err == nil {
-				t.Error("no error")
+				t.Error("AddEndpoint of an invalid endpoint: no error")
 			}
 			for i := range maxGossipHosts {
 				if err := w.AddEndpoint(gossiped(uuid.UUID{2, byte(i)}), "tcp://h:1", nil); err != nil {

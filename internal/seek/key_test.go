@@ -25,10 +25,10 @@ func TestKeys(t *testing.T) {
 				t.Error(err)
 			}
 			if err := w.AddEndpoint(static("c"), "tcp://10.0.0.1:1", nil); !errors.Is(err, ErrNoKey) {
-				t.Errorf("without a key: %v", err)
+				t.Errorf("AddEndpoint without a key: %v", err)
 			}
 			if err := w.AddEndpoint(static("a"), "tcp://10.0.0.1:1|x", nil); err == nil {
-				t.Error("what is no key is taken")
+				t.Error("an invalid key is accepted")
 			}
 		})
 		var places []Place

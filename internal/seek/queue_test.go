@@ -20,7 +20,7 @@ func TestQueue(t *testing.T) {
 	}
 	for i, c := range want {
 		if got := s.waiting.popFirst(); got != c {
-			t.Fatalf("place %d: due after %v, not %v", i, got.due.Sub(now), c.due.Sub(now))
+			t.Fatalf("position %d: due after %v, want %v", i, got.due.Sub(now), c.due.Sub(now))
 		}
 	}
 	s.enqueue(want[0], &s.waiting, now)

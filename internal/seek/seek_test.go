@@ -31,7 +31,7 @@ type world struct {
 	at       map[netip.AddrPort]uuid.UUID
 	greeted  []*Candidate // and not over
 	asked    int          // questions to sessions
-	story    []string
+	recorded []string
 	reported map[netip.AddrPort]error
 	troubles map[string]error // of names and hubs
 	zone     []string         // SRV records, in zone file syntax; nil: the DNS does not answer
@@ -75,11 +75,11 @@ func inWorld(t *testing.T, test func(w *world)) {
 			IsOwn:             func(at netip.AddrPort) bool { return at == w.own },
 			Pause:             func(attempts int) time.Duration { return min(50*time.Millisecond<<min(attempts-1, 10), 5*time.Second) },
 			Report:            w.report,
-			Removed:           func(c *Candidate) { w.tell("removed %v", c.At()) },
+			Removed:           func(c *Candidate) { w.record("removed %v", c.At()) },
 			ConfiguredChanged: func() { w.changes++ },
 			Dial:              w.dial,
-			ReportDNS:         func(src Source, err error) { w.tellChange(src.Name, err) },
-			ReportHub:         func(endpoint string, err error) { w.tellChange(endpoint, err) },
+			ReportDNS:         func(src Source, err error) { w.recordChange(src.Name, err) },
+			ReportHub:         func(endpoint string, err error) { w.recordChange(endpoint, err) },
 			Log:               zerolog.New(zerolog.SyncWriter(&w.log)),
 		})
 		all.Go(func() {
@@ -112,18 +112,18 @@ func (w *world) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func (w *world) tell(format string, args ...any) {
-	w.story = append(w.story, fmt.Sprintf(format, args...))
+func (w *world) record(format string, args ...any) {
+	w.recorded = append(w.recorded, fmt.Sprintf(format, args...))
 }
 
-// told takes the story so far.
-func (w *world) told(want ...string) {
+// expectRecorded takes what was recorded so far.
+func (w *world) expectRecorded(want ...string) {
 	w.t.Helper()
 	w.do(func() {
-		if !slices.Equal(w.story, want) {
-			w.t.Errorf("told %q, want %q", w.story, want)
+		if !slices.Equal(w.recorded, want) {
+			w.t.Errorf("recorded %q, want %q", w.recorded, want)
 		}
-		w.story, w.reported = nil, make(map[netip.AddrPort]error)
+		w.recorded, w.reported = nil, make(map[netip.AddrPort]error)
 	})
 }
 
@@ -173,23 +173,23 @@ func (w *world) LookupNetIP(ctx context.Context, _, host string) (list []netip.A
 func (w *world) report(c *Candidate, err error) {
 	if err == nil {
 		delete(w.reported, c.At())
-		w.tell("solved %v", c.At())
+		w.record("solved %v", c.At())
 	} else if w.reported[c.At()] != err {
 		w.reported[c.At()] = err
-		w.tell("%v: %v", c.At(), err)
+		w.record("%v: %v", c.At(), err)
 	}
 }
 
-// tellChange records trouble with a name or a hub, when it begins and when it is over.
-func (w *world) tellChange(about string, err error) {
+// recordChange records trouble with a name or a hub, when it begins and when it is over.
+func (w *world) recordChange(about string, err error) {
 	if (w.troubles[about] != nil) == (err != nil) {
 		return
 	}
 	w.troubles[about] = err
 	if err == nil {
-		w.tell("solved %s", about)
+		w.record("solved %s", about)
 	} else {
-		w.tell("trouble with %s", about)
+		w.record("trouble with %s", about)
 	}
 }
 
@@ -212,7 +212,7 @@ func (w *world) Meet(id uuid.UUID, at Place) error {
 	if w.full {
 		return ErrTooManyPeers
 	}
-	w.tell("meet %d at %v", id[0], at)
+	w.record("meet %d at %v", id[0], at)
 	w.sessions[id], w.at[at.AddrPort] = false, id
 	return nil
 }
@@ -222,14 +222,14 @@ func (w *world) Greet(c *Candidate) bool {
 	if w.full {
 		return false
 	}
-	w.tell("greet %v", c.At())
+	w.record("greet %v", c.At())
 	w.greeted = append(w.greeted, c)
 	return true
 }
 
 // End implements Sessions.
 func (w *world) End(c *Candidate) {
-	w.tell("end %v", c.At())
+	w.record("end %v", c.At())
 	w.ended(c)
 	w.GreetingEnded(c, errRefused) // as the sessions do for each that is over
 }
@@ -238,8 +238,8 @@ func (w *world) ended(c *Candidate) {
 	w.greeted = slices.DeleteFunc(w.greeted, func(o *Candidate) bool { return o == c })
 }
 
-// over ends the session with a peer.
-func (w *world) over(id uuid.UUID, entered bool) {
+// sessionEnded ends the session with a peer.
+func (w *world) sessionEnded(id uuid.UUID, entered bool) {
 	delete(w.sessions, id)
 	for at, other := range w.at {
 		if other == id {

@@ -25,10 +25,10 @@ func TestSeeker(t *testing.T) {
 			w.routers[a] = router{id: one}
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Minute)
-			w.told("meet 1 at 10.0.0.1:1")
-			w.do(func() { w.over(one, true) })
+			w.expectRecorded("meet 1 at 10.0.0.1:1")
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Minute)
-			w.told("meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1")
 		}},
 		{"another's is said HELLO once, and stays", func(w *world) {
 			w.routers[a] = router{}
@@ -36,18 +36,18 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.answers(one) })
 			w.pass(time.Hour)
-			w.told("greet 10.0.0.1:1")
-			w.do(func() { w.over(one, true) })
+			w.expectRecorded("greet 10.0.0.1:1")
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Second)
-			w.told("greet 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1")
 		}},
 		{"what is wrong is reported until it is right", func(w *world) {
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Minute)
-			w.told("10.0.0.1:1: refused")
+			w.expectRecorded("10.0.0.1:1: refused")
 			w.do(func() { w.routers[a] = router{id: one} })
 			w.pass(time.Minute)
-			w.told("solved 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+			w.expectRecorded("solved 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"one that hangs up is said HELLO again, and solved by its answer", func(w *world) {
 			w.routers[a] = router{}
@@ -56,31 +56,31 @@ func TestSeeker(t *testing.T) {
 			w.do(w.hangsUp)
 			w.pass(time.Second)
 			w.do(func() { w.answers(one) })
-			w.told("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet 10.0.0.1:1", "solved 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1", "10.0.0.1:1: refused", "greet 10.0.0.1:1", "solved 10.0.0.1:1")
 		}},
 		{"our own address is not tried", func(w *world) {
 			w.own = a
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Hour)
-			w.told()
+			w.expectRecorded()
 			w.do(func() { w.own, w.routers[a] = b, router{id: one} })
 			w.pass(time.Hour)
-			w.told("meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1")
 		}},
 		{"we answer by another address", func(w *world) {
 			w.routers[a] = router{id: uuid.UUID{255}}
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Hour)
-			w.told()
+			w.expectRecorded()
 		}},
 		{"there is no room for a while", func(w *world) {
 			w.full, w.routers[a], w.routers[b] = true, router{id: one}, router{delay: 2 * time.Millisecond}
 			w.do(func() { w.SetSource(domain, list(a, b)) })
 			w.pass(time.Minute)
-			w.told()
+			w.expectRecorded()
 			w.do(func() { w.full = false })
 			w.pass(time.Minute)
-			w.told("meet 1 at 10.0.0.1:1", "greet 10.0.0.2:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "greet 10.0.0.2:1")
 		}},
 		{"a session leads there", func(w *world) {
 			w.do(func() {
@@ -88,10 +88,10 @@ func TestSeeker(t *testing.T) {
 				w.SetSource(domain, list(a))
 			})
 			w.pass(time.Minute)
-			w.told()
-			w.do(func() { w.over(one, false) })
+			w.expectRecorded()
+			w.do(func() { w.sessionEnded(one, false) })
 			w.pass(time.Minute)
-			w.told("10.0.0.1:1: refused")
+			w.expectRecorded("10.0.0.1:1: refused")
 		}},
 		{"a session with the peer that gossip names leads elsewhere", func(w *world) {
 			w.do(func() {
@@ -99,10 +99,10 @@ func TestSeeker(t *testing.T) {
 				w.SetSource(gossiped(one), list(a))
 			})
 			w.pass(time.Minute)
-			w.told()
-			w.do(func() { w.over(one, false) })
+			w.expectRecorded()
+			w.do(func() { w.sessionEnded(one, false) })
 			w.pass(time.Minute)
-			w.told("10.0.0.1:1: refused")
+			w.expectRecorded("10.0.0.1:1: refused")
 		}},
 		{"no source names it any longer", func(w *world) {
 			w.routers[a] = router{}
@@ -110,9 +110,9 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Minute)
 			w.do(func() { w.SetSource(domain, nil) })
 			w.pass(time.Minute)
-			w.told("greet 10.0.0.1:1", "removed 10.0.0.1:1", "end 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1", "removed 10.0.0.1:1", "end 10.0.0.1:1")
 			if len(w.candidates)+len(w.sources)+len(w.met)+len(w.Seeker.greeted) > 0 {
-				w.t.Errorf("left: %v, %v, %v, %v", w.candidates, w.sources, w.met, w.Seeker.greeted)
+				w.t.Errorf("left: candidates %v, sources %v, peers %v, sent HELLO %v", w.candidates, w.sources, w.met, w.Seeker.greeted)
 			}
 		}},
 		{"another source names it still", func(w *world) {
@@ -121,7 +121,7 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.RemoveSource(domain) })
 			w.pass(time.Minute)
-			w.told("greet 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1")
 			if w.tries != 1 {
 				w.t.Errorf("%d attempts", w.tries)
 			}
@@ -131,7 +131,7 @@ func TestSeeker(t *testing.T) {
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.do(func() { w.SetSource(domain, nil) })
 			w.pass(time.Minute)
-			w.told("removed 10.0.0.1:1")
+			w.expectRecorded("removed 10.0.0.1:1")
 			if w.probes != 0 {
 				w.t.Errorf("%d probes", w.probes)
 			}
@@ -140,18 +140,18 @@ func TestSeeker(t *testing.T) {
 			w.routers[a], w.routers[b] = router{}, router{delay: 2 * time.Millisecond}
 			w.do(func() { w.SetSource(domain, list(a, b)) })
 			w.pass(time.Second)
-			w.told("greet 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1")
 			w.do(func() { w.answers(one) })
 			w.pass(100 * time.Millisecond)
-			w.told("greet 10.0.0.2:1")
+			w.expectRecorded("greet 10.0.0.2:1")
 		}},
 		{"two without identity: the first is mute", func(w *world) {
 			w.routers[a], w.routers[b] = router{}, router{delay: 2 * time.Millisecond}
 			w.do(func() { w.SetSource(domain, list(a, b)) })
 			w.pass(AnswerTime - 100*time.Millisecond)
-			w.told("greet 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1")
 			w.pass(200 * time.Millisecond)
-			w.told("greet 10.0.0.2:1")
+			w.expectRecorded("greet 10.0.0.2:1")
 		}},
 		{"two without identity: they are one peer", func(w *world) {
 			w.routers[a], w.routers[b] = router{}, router{delay: 2 * time.Millisecond}
@@ -159,7 +159,7 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.answers(one); w.at[b] = one })
 			w.pass(time.Minute)
-			w.told("greet 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1")
 		}},
 		{"two without identity: the first is removed", func(w *world) {
 			w.routers[a], w.routers[b] = router{}, router{delay: 2 * time.Millisecond}
@@ -167,7 +167,7 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.SetSource(domain, list(b)) })
 			w.pass(100 * time.Millisecond)
-			w.told("greet 10.0.0.1:1", "removed 10.0.0.1:1", "end 10.0.0.1:1", "greet 10.0.0.2:1")
+			w.expectRecorded("greet 10.0.0.1:1", "removed 10.0.0.1:1", "end 10.0.0.1:1", "greet 10.0.0.2:1")
 		}},
 		{"three without identity: the second is dead when its turn comes", func(w *world) {
 			w.routers[a], w.routers[b], w.routers[c6] = router{}, router{delay: 2 * time.Millisecond}, router{delay: 3 * time.Millisecond}
@@ -175,13 +175,13 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { delete(w.routers, b); w.answers(one) })
 			w.pass(10 * time.Millisecond)
-			w.told("greet 10.0.0.1:1", "10.0.0.2:1: refused", "greet [fd00::1]:1")
+			w.expectRecorded("greet 10.0.0.1:1", "10.0.0.2:1: refused", "greet [fd00::1]:1")
 		}},
 		{"gossip tells whose it is, so it does not wait", func(w *world) {
 			w.routers[a], w.routers[b] = router{}, router{delay: 2 * time.Millisecond}
 			w.do(func() { w.SetSource(gossiped(one), list(a)); w.SetSource(gossiped(two), list(b)) })
 			w.pass(100 * time.Millisecond)
-			w.told("greet 10.0.0.1:1", "greet 10.0.0.2:1")
+			w.expectRecorded("greet 10.0.0.1:1", "greet 10.0.0.2:1")
 		}},
 		{"the peer is presumed to be another address's", func(w *world) {
 			w.routers[a] = router{}
@@ -189,10 +189,10 @@ func TestSeeker(t *testing.T) {
 			w.pass(time.Second)
 			w.do(func() { w.sessions[one] = true; w.Presume(w.greeted[0], one); w.hangsUp() })
 			w.pass(time.Hour)
-			w.told("greet 10.0.0.1:1")
-			w.do(func() { w.over(one, true) })
+			w.expectRecorded("greet 10.0.0.1:1")
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Second)
-			w.told("greet 10.0.0.1:1")
+			w.expectRecorded("greet 10.0.0.1:1")
 		}},
 		{"the peer has another UUID than was believed", func(w *world) {
 			w.routers[a] = router{id: one}
@@ -204,18 +204,18 @@ func TestSeeker(t *testing.T) {
 				w.Renamed(one, two)
 			})
 			w.pass(time.Second)
-			w.do(func() { w.over(two, true) })
+			w.do(func() { w.sessionEnded(two, true) })
 			w.pass(time.Second)
-			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"two addresses of one peer: one is named no longer", func(w *world) {
 			w.routers[a], w.routers[b] = router{id: one}, router{id: one, delay: 2 * time.Millisecond}
 			w.do(func() { w.SetSource(domain, list(a, b)) })
 			w.pass(time.Second)
 			w.do(func() { w.SetSource(domain, list(b)) })
-			w.do(func() { w.over(one, true) })
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Second)
-			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.2:1", "removed 10.0.0.1:1", "meet 1 at 10.0.0.2:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.2:1", "removed 10.0.0.1:1", "meet 1 at 10.0.0.2:1")
 			w.do(func() { w.SetSource(domain, nil) })
 			if len(w.met) > 0 {
 				w.t.Errorf("left: %v", w.met)
@@ -225,11 +225,11 @@ func TestSeeker(t *testing.T) {
 			w.routers[a] = router{id: one, delay: time.Second}
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(2 * time.Second)
-			w.do(func() { w.over(one, true) })
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(500 * time.Millisecond)
-			w.do(func() { w.over(one, true) })
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(time.Minute)
-			w.told("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
 			if w.tries != 2 {
 				w.t.Errorf("%d attempts", w.tries)
 			}
@@ -238,26 +238,26 @@ func TestSeeker(t *testing.T) {
 			w.routers[a] = router{id: one}
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Second)
-			w.do(func() { w.over(one, true) })
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(40 * time.Millisecond)
-			w.do(func() { w.over(one, true) })
+			w.do(func() { w.sessionEnded(one, true) })
 			w.pass(40 * time.Millisecond)
-			w.told("meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1")
 			w.pass(20 * time.Millisecond)
-			w.told("meet 1 at 10.0.0.1:1")
+			w.expectRecorded("meet 1 at 10.0.0.1:1")
 		}},
 		{"we moved", func(w *world) {
 			w.do(func() { w.SetSource(domain, list(a)) })
 			w.pass(time.Hour)
 			w.do(func() { w.routers[a] = router{id: one}; w.Retry() })
 			w.pass(10 * time.Millisecond)
-			w.told("10.0.0.1:1: refused", "solved 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
+			w.expectRecorded("10.0.0.1:1: refused", "solved 10.0.0.1:1", "meet 1 at 10.0.0.1:1")
 		}},
 		{"the node stops", func(w *world) {
 			w.do(func() { w.SetSource(domain, list(a)); w.SetSource(static("x"), list(b)); w.Stop() })
-			w.do(func() { w.SetSource(domain, nil); w.RemoveSource(static("x")); w.over(one, true) })
+			w.do(func() { w.SetSource(domain, nil); w.RemoveSource(static("x")); w.sessionEnded(one, true) })
 			w.pass(time.Hour)
-			w.told()
+			w.expectRecorded()
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) { inWorld(t, test.do) })

@@ -14,11 +14,11 @@ func TestSources(t *testing.T) {
 			w.SetSource(domain, list(a))
 			w.SetSource(gossiped(one), list(a))
 			if w.changes != 0 {
-				t.Error("the application's addresses are said to change")
+				t.Error("ConfiguredChanged was called without a change")
 			}
 			w.SetSource(static("tcp://10.0.0.1:1"), list(a, b))
 			if w.changes != 1 {
-				t.Errorf("the application's addresses changed %d times", w.changes)
+				t.Errorf("ConfiguredChanged was called %d times", w.changes)
 			}
 			w.AddEndpoint(gossiped(two), "tcp://unknown:1", nil)
 		})

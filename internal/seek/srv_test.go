@@ -81,28 +81,28 @@ func TestAddAndRemoveSRV(t *testing.T) {
 			w.AddSRV(y)
 		})
 		w.pass(10 * time.Second)
-		w.do(func() { slices.Sort(w.story) })
-		w.told("trouble with "+x, "trouble with "+y)
+		w.do(func() { slices.Sort(w.recorded) })
+		w.expectRecorded("trouble with "+x, "trouble with "+y)
 		w.do(func() {
 			w.zone = []string{x + " 5 SRV 0 0 1 a.example.", "a.example. 5 A 10.0.0.1"}
 			w.troubles[y] = nil
 		})
 		w.pass(2 * time.Second)
-		w.told("solved "+x, "meet 1 at 10.0.0.1:1")
+		w.expectRecorded("solved "+x, "meet 1 at 10.0.0.1:1")
 		w.pass(emptyFor)
-		w.told("trouble with " + y)
+		w.expectRecorded("trouble with " + y)
 		w.do(func() {
 			w.RemoveSRV(y)
 			w.RemoveSRV(y)
 			w.RemoveSRV(x)
 		})
-		w.told("solved "+y, "removed 10.0.0.1:1")
+		w.expectRecorded("solved "+y, "removed 10.0.0.1:1")
 		w.do(func() { w.zone = []string{x + " 5 SRV 0 0 1 b.example.", "b.example. 5 A 10.0.0.2"} })
 		w.pass(time.Minute)
-		w.told()
+		w.expectRecorded()
 		w.do(func() { w.AddSRV(x) })
 		w.pass(time.Second)
-		w.told("meet 2 at 10.0.0.2:1")
+		w.expectRecorded("meet 2 at 10.0.0.2:1")
 		if n := strings.Count(w.log.String(), "the name has no endpoints"); n != 1 {
 			t.Errorf("logged %d times that there are no endpoints: %s", n, w.log.String())
 		}
@@ -127,7 +127,7 @@ func TestDisconnect(t *testing.T) {
 			}
 		})
 		w.pass(10 * time.Second)
-		w.told("trouble with " + hub)
+		w.expectRecorded("trouble with " + hub)
 		w.do(func() {
 			for _, endpoint := range []string{hub, hub, "tcp://other:1"} {
 				if err := h.Disconnect(endpoint); err != nil {
@@ -135,16 +135,16 @@ func TestDisconnect(t *testing.T) {
 				}
 			}
 			if err := h.Disconnect("tcp://hub"); err == nil {
-				t.Error("an endpoint that is none is disconnected")
+				t.Error("Disconnect of an invalid endpoint: no error")
 			}
 		})
-		w.told("solved " + hub)
+		w.expectRecorded("solved " + hub)
 		before := dialled
 		w.pass(time.Minute)
 		if dialled != before {
-			t.Errorf("dialled %d times after it was disconnected", dialled-before)
+			t.Errorf("the hub was dialled %d times after Disconnect", dialled-before)
 		}
-		w.told()
+		w.expectRecorded()
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}

@@ -45,10 +45,10 @@ func TestWork(t *testing.T) {
 				if w.asked > 5*w.tries {
 					t.Errorf("%d questions to the sessions for %d attempts", w.asked, w.tries)
 				}
-				w.story = nil
+				w.recorded = nil
 				w.do(func() { w.routers[a] = router{id: one}; w.SetSource(static("x"), list(a)) })
 				w.pass(test.greatest)
-				w.told("meet 1 at 10.0.0.1:1")
+				w.expectRecorded("meet 1 at 10.0.0.1:1")
 			})
 		})
 	}
@@ -68,7 +68,7 @@ func TestWorkOfEvents(t *testing.T) {
 		}
 		w.do(func() {
 			before, asked := w.order, w.asked
-			w.over(uuid.UUID{1, 0, 7}, true)
+			w.sessionEnded(uuid.UUID{1, 0, 7}, true)
 			if w.order != before+1 || w.asked != asked {
 				t.Errorf("the end of a session: %d candidates scheduled, %d questions", w.order-before, w.asked-asked)
 			}
@@ -101,7 +101,7 @@ func TestWorkOfIntroductions(t *testing.T) {
 		for i := range count {
 			w.pass(100 * time.Millisecond)
 			if len(w.greeted) != 1 {
-				t.Fatalf("%d peers are said HELLO at a time, after %d", len(w.greeted), i)
+				t.Fatalf("%d peers are sent HELLO at a time, after %d", len(w.greeted), i)
 			}
 			w.do(func() { w.answers(uuid.UUID{1, byte(i >> 8), byte(i)}) })
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 var good = zone{
-	answers: robots + ` 60 SRV 0 0 5671 a.robots.example.
+	answers: testName + ` 60 SRV 0 0 5671 a.robots.example.
 		a.robots.example. 60 A 10.1.2.3`,
 }
 
@@ -33,14 +33,14 @@ func TestFailures(t *testing.T) {
 		want   error // wrapped
 	}{
 		{"NXDOMAIN", only(""), ErrNoName},
-		{"no SRV records", only(robots + " 60 A 10.0.0.1"), ErrNoRecords},
-		{"no service", only(robots + " 60 SRV 0 0 0 ."), ErrNoRecords},
+		{"no SRV records", only(testName + " 60 A 10.0.0.1"), ErrNoRecords},
+		{"no service", only(testName + " 60 SRV 0 0 0 ."), ErrNoRecords},
 		{"SERVFAIL", refuse(dns.RcodeServerFailure), RCode(2)},
 		{"REFUSED", refuse(dns.RcodeRefused), RCode(5)},
 		{"FORMERR", refuse(dns.RcodeFormatError), RCode(1)},
-		{"target missing", only(robots + " 60 SRV 0 0 1 a.robots.example."), errNoAddress},
-		{"target without address", only(robots + " 60 SRV 0 0 1 a.robots.example.\na.robots.example. 60 TXT x"), errNoAddress},
-		{"target nonsense", only(robots + ` 60 SRV 0 0 1 a\000.robots.example.`), errBadTarget},
+		{"target missing", only(testName + " 60 SRV 0 0 1 a.robots.example."), errNoAddress},
+		{"target without address", only(testName + " 60 SRV 0 0 1 a.robots.example.\na.robots.example. 60 TXT x"), errNoAddress},
+		{"target nonsense", only(testName + ` 60 SRV 0 0 1 a\000.robots.example.`), errBadTarget},
 		{"targets fail", func(network string, q *dns.Msg) *dns.Msg {
 			if q.Question[0].Qtype == dns.TypeSRV {
 				return good.answer(network, q)
@@ -71,15 +71,15 @@ func TestFailures(t *testing.T) {
 			if c.want == errUnrelated {
 				r.Server = "tcp://" + r.Server
 			}
-			answer, err := r.Lookup(t.Context(), robots)
+			answer, err := r.Lookup(t.Context(), testName)
 			if !errors.Is(err, c.want) || len(answer.Endpoints) > 0 {
 				t.Fatalf("%v, %v; want %v", answer, err, c.want)
 			}
-			if !strings.HasPrefix(err.Error(), "srv: cannot look up "+robots+": ") {
+			if !strings.HasPrefix(err.Error(), "srv: cannot look up "+testName+": ") {
 				t.Errorf("the error does not say what was tried: %v", err)
 			}
 			if c.want != ErrNoName && errors.Is(err, ErrNoName) || innermostText(err) != c.want.Error() {
-				t.Errorf("taken for another kind: %v", err)
+				t.Errorf("the error is of another kind: %v", err)
 			}
 		})
 	}
@@ -126,8 +126,8 @@ func TestForged(t *testing.T) {
 				}
 			}()
 			defer func() { _ = packets.Close(); <-done }()
-			answer, err := (&Resolver{Server: packets.LocalAddr().String()}).Lookup(t.Context(), robots)
-			if err != nil || show(answer.Endpoints) != goodEndpoint {
+			answer, err := (&Resolver{Server: packets.LocalAddr().String()}).Lookup(t.Context(), testName)
+			if err != nil || formatEndpoints(answer.Endpoints) != goodEndpoint {
 				t.Errorf("%v, %v", answer, err)
 			}
 		})
@@ -139,7 +139,7 @@ func TestTimeout(t *testing.T) {
 		f := &fake{handler: silent}
 		r := &Resolver{Server: "10.0.0.2", Dial: f.dial}
 		begin := time.Now()
-		_, err := r.Lookup(t.Context(), robots)
+		_, err := r.Lookup(t.Context(), testName)
 		if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "10.0.0.2:53: no answer in time") {
 			t.Error(err)
 		}
@@ -163,12 +163,12 @@ func TestTargetsTimeOut(t *testing.T) {
 		}}
 		r := &Resolver{Server: "10.0.0.2", Dial: f.dial, Timeout: time.Second}
 		begin := time.Now()
-		answer, err := r.Lookup(t.Context(), robots)
-		if err != nil || show(answer.Endpoints) != "target-0001.robots.example 10.1.0.1:5671" {
+		answer, err := r.Lookup(t.Context(), testName)
+		if err != nil || formatEndpoints(answer.Endpoints) != "target-0001.robots.example 10.1.0.1:5671" {
 			t.Errorf("%v, %v", answer, err)
 		}
 		if d := time.Since(begin); d != 10*time.Second {
-			t.Errorf("it took %v", d)
+			t.Errorf("Lookup took %v", d)
 		}
 		if answer.Partial == nil || !strings.HasPrefix(answer.Partial.Error(), "299 problems, ") {
 			t.Errorf("partial: %v", answer.Partial)
@@ -190,7 +190,7 @@ func TestTooMany(t *testing.T) {
 			return m
 		}}
 		r := &Resolver{Server: "tcp://10.0.0.2", Dial: f.dial}
-		if _, err := r.Lookup(t.Context(), robots); err != nil {
+		if _, err := r.Lookup(t.Context(), testName); err != nil {
 			t.Error(err)
 		}
 		if n := len(f.questions()); n != 1+2*maxAsked {
@@ -217,30 +217,30 @@ func TestContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
-		if _, err := r.Lookup(ctx, robots); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+		if _, err := r.Lookup(ctx, testName); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Error(err, time.Since(begin))
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, stop)
-		if _, err := r.Lookup(ctx, robots); !errors.Is(err, context.Canceled) || time.Since(begin) != 2*time.Second {
+		if _, err := r.Lookup(ctx, testName); !errors.Is(err, context.Canceled) || time.Since(begin) != 2*time.Second {
 			t.Error(err, time.Since(begin))
 		}
 	})
 }
 
 // A port without a listener is noticed at once.
-func TestNobodyThere(t *testing.T) {
+func TestNoServer(t *testing.T) {
 	packets, listener := listenBoth(t, "127.0.0.1")
 	_, _ = packets.Close(), listener.Close()
 	r := &Resolver{Server: packets.LocalAddr().String(), Timeout: time.Minute}
-	if _, err := r.Lookup(t.Context(), robots); err == nil || errors.Is(err, ErrTimeout) {
+	if _, err := r.Lookup(t.Context(), testName); err == nil || errors.Is(err, ErrTimeout) {
 		t.Error(err)
 	}
-	if _, err := (&Resolver{Server: "nonsense:"}).Lookup(t.Context(), robots); err == nil || !strings.Contains(err.Error(), `"nonsense:"`) {
+	if _, err := (&Resolver{Server: "nonsense:"}).Lookup(t.Context(), testName); err == nil || !strings.Contains(err.Error(), `"nonsense:"`) {
 		t.Error(err)
 	}
 	if _, err := (&Resolver{Server: "10.0.0.2"}).Lookup(t.Context(), "a..b."); err == nil {
-		t.Error("a name that cannot be asked for")
+		t.Error("a name that cannot be asked for gives no error")
 	}
 }
 
@@ -275,8 +275,8 @@ func TestServersInTurn(t *testing.T) {
 			}
 			r := resolver(t, "nameserver 10.0.0.2\nnameserver fd00::2\n", servers)
 			r.Timeout = time.Second / 2
-			answer, err := r.Lookup(t.Context(), robots)
-			if err != nil || show(answer.Endpoints) != goodEndpoint {
+			answer, err := r.Lookup(t.Context(), testName)
+			if err != nil || formatEndpoints(answer.Endpoints) != goodEndpoint {
 				t.Errorf("%v, %v", answer, err)
 			}
 			if n := asked.Load(); n != 1 && bad != nil {
@@ -289,7 +289,7 @@ func TestServersInTurn(t *testing.T) {
 			"10.0.0.2:53":  serve(t, "127.0.0.1", zone{}.answer),
 			"[fd00::2]:53": serve(t, "127.0.0.1", good.answer),
 		})
-		if _, err := r.Lookup(t.Context(), robots); !errors.Is(err, ErrNoName) {
+		if _, err := r.Lookup(t.Context(), testName); !errors.Is(err, ErrNoName) {
 			t.Error(err)
 		}
 	})
@@ -327,8 +327,8 @@ func TestSearch(t *testing.T) {
 			found := "yes"
 			if answer, err := r.Lookup(t.Context(), name); err != nil {
 				found = innermostText(err)
-			} else if show(answer.Endpoints) != goodEndpoint {
-				t.Error(show(answer.Endpoints))
+			} else if formatEndpoints(answer.Endpoints) != goodEndpoint {
+				t.Error(formatEndpoints(answer.Endpoints))
 			}
 			var names []string
 			for len(asked) > 0 {
@@ -386,7 +386,7 @@ func TestSystem(t *testing.T) {
 		{"good", good.answer, nil},
 		{"NXDOMAIN", zone{}.answer, ErrNoName},
 		{"silent", silent, ErrTimeout},
-		{"target missing", zone{answers: robots + " 60 SRV 0 0 1 missing.example."}.answer, errNoAddress},
+		{"target missing", zone{answers: testName + " 60 SRV 0 0 1 missing.example."}.answer, errNoAddress},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			address := serve(t, "127.0.0.1", c.answer)
@@ -399,14 +399,14 @@ func TestSystem(t *testing.T) {
 				defer cancel()
 				ctx = short
 			}
-			answer, err := lookup(ctx, plan{asker: s}, robots)
+			answer, err := lookup(ctx, plan{asker: s}, testName)
 			if !errors.Is(err, c.want) {
 				t.Fatal(err)
 			}
 			if err != nil && innermostText(err) != c.want.Error() {
-				t.Errorf("taken for another kind: %v", err)
+				t.Errorf("the error is of another kind: %v", err)
 			}
-			if err == nil && (show(answer.Endpoints) != goodEndpoint || answer.TTL != defaultTTL) {
+			if err == nil && (formatEndpoints(answer.Endpoints) != goodEndpoint || answer.TTL != defaultTTL) {
 				t.Errorf("%v", answer)
 			}
 		})

@@ -16,7 +16,7 @@ import (
 )
 
 // The name that most tests ask for.
-const robots = "_zre._tcp.robots.example."
+const testName = "_zre._tcp.robots.example."
 
 // An answerer makes the answer to a question; nil is none. It may be called by many at once.
 type answerer func(network string, question *dns.Msg) *dns.Msg
@@ -164,11 +164,11 @@ func (f *fake) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	ours, theirs := net.Pipe()
-	go f.talk(theirs, network)
+	go f.answerOn(theirs, network)
 	return ours, nil
 }
 
-func (f *fake) talk(conn net.Conn, network string) {
+func (f *fake) answerOn(conn net.Conn, network string) {
 	defer conn.Close()
 	buffer := make([]byte, 2000)
 	for {
@@ -204,8 +204,8 @@ func (f *fake) talk(conn net.Conn, network string) {
 	}
 }
 
-// show formats endpoints as text.
-func show(endpoints []Endpoint) string {
+// formatEndpoints formats endpoints as text.
+func formatEndpoints(endpoints []Endpoint) string {
 	var list []string
 	for _, e := range endpoints {
 		list = append(list, e.Target+" "+e.AddrPort.String())

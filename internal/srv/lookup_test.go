@@ -15,7 +15,7 @@ import (
 // What a server answers, and the result.
 var lookups = []struct {
 	name    string
-	ask     string // instead of robots
+	ask     string // instead of testName
 	zone    zone
 	want    string // Target AddrPort, one per line
 	ttl     time.Duration
@@ -178,7 +178,7 @@ var lookups = []struct {
 func TestLookup(t *testing.T) {
 	for _, c := range lookups {
 		t.Run(c.name, func(t *testing.T) {
-			name := robots
+			name := testName
 			if c.ask != "" {
 				var err error
 				if name, err = Name(c.ask); err != nil {
@@ -192,11 +192,11 @@ func TestLookup(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if got := show(answer.Endpoints); got != c.want {
+					if got := formatEndpoints(answer.Endpoints); got != c.want {
 						t.Errorf("got\n%s\nwant\n%s", got, c.want)
 					}
 					if answer.TTL != c.ttl {
-						t.Errorf("TTL is %v, not %v", answer.TTL, c.ttl)
+						t.Errorf("TTL: got %v, want %v", answer.TTL, c.ttl)
 					}
 					if got := fmt.Sprint(answer.Partial); got != c.partial && (c.partial != "" || answer.Partial != nil) {
 						t.Errorf("partial: %v; want %q", answer.Partial, c.partial)
@@ -211,7 +211,7 @@ func TestLookup(t *testing.T) {
 func TestQuestions(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
-	z := zone{answers: robots + ` 60 SRV 0 0 1 a.robots.example.
+	z := zone{answers: testName + ` 60 SRV 0 0 1 a.robots.example.
 		_zre._tcp.robots.example. 60 SRV 0 0 2 a.robots.example.
 		_zre._tcp.robots.example. 60 SRV 0 0 2 missing.robots.example.
 		a.robots.example. 60 A 10.0.0.1`}
@@ -224,13 +224,13 @@ func TestQuestions(t *testing.T) {
 		}
 		return z.answer(network, q)
 	})}
-	if answer, err := r.Lookup(t.Context(), robots); err != nil || len(answer.Endpoints) != 2 {
+	if answer, err := r.Lookup(t.Context(), testName); err != nil || len(answer.Endpoints) != 2 {
 		t.Errorf("%v, %v", answer, err)
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	slices.Sort(asked)
-	const want = robots + " SRV, a.robots.example. A, a.robots.example. AAAA, missing.robots.example. A"
+	const want = testName + " SRV, a.robots.example. A, a.robots.example. AAAA, missing.robots.example. A"
 	if got := strings.Join(asked, ", "); got != want {
 		t.Errorf("asked %s", got)
 	}
@@ -240,7 +240,7 @@ func TestQuestions(t *testing.T) {
 func many(n int) (zone, string) {
 	var answers, extra, want strings.Builder
 	for i := range n {
-		fmt.Fprintf(&answers, "%s 60 SRV 0 0 5671 target-%04d.robots.example.\n", robots, i)
+		fmt.Fprintf(&answers, "%s 60 SRV 0 0 5671 target-%04d.robots.example.\n", testName, i)
 		fmt.Fprintf(&extra, "target-%04d.robots.example. 60 A 10.1.%d.%d\n", i, i/256, i%256)
 		if i > 0 {
 			want.WriteByte('\n')
@@ -273,11 +273,11 @@ func lookUpLarge(t *testing.T, z zone, want string) {
 		}
 		return m
 	})}
-	answer, err := r.Lookup(t.Context(), robots)
+	answer, err := r.Lookup(t.Context(), testName)
 	if err != nil || answer.Partial != nil {
 		t.Fatal(err, answer.Partial)
 	}
-	if got := show(answer.Endpoints); got != want {
+	if got := formatEndpoints(answer.Endpoints); got != want {
 		t.Errorf("got\n%s", got)
 	}
 	if !byTCP.Load() || !bits.Load() {
@@ -296,11 +296,11 @@ func TestTCPAlone(t *testing.T) {
 		return m
 	})
 	for server, count := range map[string]int{address: 3, "tcp://" + address: 5} {
-		answer, err := (&Resolver{Server: server}).Lookup(t.Context(), robots)
+		answer, err := (&Resolver{Server: server}).Lookup(t.Context(), testName)
 		if err != nil || len(answer.Endpoints) != count {
 			t.Errorf("%s: %d endpoints, %v; want %d", server, len(answer.Endpoints), err, count)
 		}
-		if got := show(answer.Endpoints); !strings.HasPrefix(want, got) {
+		if got := formatEndpoints(answer.Endpoints); !strings.HasPrefix(want, got) {
 			t.Errorf("%s: got\n%s", server, got)
 		}
 	}
@@ -315,9 +315,9 @@ func TestCutByTCP(t *testing.T) {
 		m.Truncated = q.Question[0].Qtype == dns.TypeSRV
 		return m
 	})}
-	answer, err := r.Lookup(t.Context(), robots)
-	if err != nil || show(answer.Endpoints) != want {
-		t.Errorf("%v, got\n%s", err, show(answer.Endpoints))
+	answer, err := r.Lookup(t.Context(), testName)
+	if err != nil || formatEndpoints(answer.Endpoints) != want {
+		t.Errorf("%v, got\n%s", err, formatEndpoints(answer.Endpoints))
 	}
 	if answer.Partial == nil || innermostText(answer.Partial) != errTooLarge.Error() {
 		t.Errorf("partial: %v", answer.Partial)

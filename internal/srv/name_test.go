@@ -87,7 +87,7 @@ func TestServer(t *testing.T) {
 				t.Errorf("%v does not name the value", err)
 			}
 			if again, err := Server(got); c.want != "" && (err != nil || again != got) {
-				t.Errorf("again: %q, %v", again, err)
+				t.Errorf("Server of its own result: got %q, %v", again, err)
 			}
 		})
 	}

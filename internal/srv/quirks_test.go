@@ -45,8 +45,8 @@ func TestWithoutEDNS(t *testing.T) {
 					without.Add(1)
 					return good.answer(network, q)
 				})}
-				answer, err := r.Lookup(t.Context(), robots)
-				if err != nil || show(answer.Endpoints) != goodEndpoint {
+				answer, err := r.Lookup(t.Context(), testName)
+				if err != nil || formatEndpoints(answer.Endpoints) != goodEndpoint {
 					t.Errorf("%v, %v", answer, err)
 				}
 				if with.Load() != 1 || without.Load() != 3 {
@@ -59,7 +59,7 @@ func TestWithoutEDNS(t *testing.T) {
 
 // A header alone is an answer only if it reports a failure.
 func TestHeaderAlone(t *testing.T) {
-	q := dns.Question{Name: robots, Qtype: dns.TypeSRV, Qclass: dns.ClassINET}
+	q := dns.Question{Name: testName, Qtype: dns.TypeSRV, Qclass: dns.ClassINET}
 	for code, want := range map[int]error{
 		dns.RcodeRefused: RCode(dns.RcodeRefused), dns.RcodeServerFailure: RCode(dns.RcodeServerFailure),
 		dns.RcodeNameError: errUnrelated, dns.RcodeSuccess: errUnrelated,
@@ -102,10 +102,10 @@ func TestTruncatedWithoutTCP(t *testing.T) {
 			})}
 			done := make(chan error)
 			go func() { done <- udp.ActivateAndServe() }()
-			answer, err := (&Resolver{Server: packets.LocalAddr().String()}).Lookup(t.Context(), robots)
+			answer, err := (&Resolver{Server: packets.LocalAddr().String()}).Lookup(t.Context(), testName)
 			packets.Close()
 			<-done
-			found := show(answer.Endpoints)
+			found := formatEndpoints(answer.Endpoints)
 			if c.name == "before the first record" {
 				if err == nil || !strings.HasSuffix(err.Error(), c.want) {
 					t.Errorf("%v, found %q", err, found)
@@ -124,9 +124,9 @@ func TestTruncatedWithoutTCP(t *testing.T) {
 
 // One record that cannot be used does not affect the others.
 func TestPortZero(t *testing.T) {
-	z := zone{answers: good.answers + "\n" + robots + " 60 SRV 0 0 0 a.robots.example."}
-	answer, err := (&Resolver{Server: serve(t, "127.0.0.1", z.answer)}).Lookup(t.Context(), robots)
-	if err != nil || show(answer.Endpoints) != goodEndpoint || !errors.Is(answer.Partial, errBadTarget) {
+	z := zone{answers: good.answers + "\n" + testName + " 60 SRV 0 0 0 a.robots.example."}
+	answer, err := (&Resolver{Server: serve(t, "127.0.0.1", z.answer)}).Lookup(t.Context(), testName)
+	if err != nil || formatEndpoints(answer.Endpoints) != goodEndpoint || !errors.Is(answer.Partial, errBadTarget) {
 		t.Errorf("%v, %v", answer, err)
 	}
 }
@@ -200,7 +200,7 @@ func TestOptions(t *testing.T) {
 	t.Run("no-aaaa", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			answer, asked, err := ask(t, "no-aaaa", 1, good.answer)
-			if want := "0s 1 udp SRV, 0s 1 udp A"; asked[0] != want || err != nil || show(answer.Endpoints) != goodEndpoint {
+			if want := "0s 1 udp SRV, 0s 1 udp A"; asked[0] != want || err != nil || formatEndpoints(answer.Endpoints) != goodEndpoint {
 				t.Errorf("asked %s, want %s; %v, %v", asked[0], want, answer, err)
 			}
 		})
@@ -244,14 +244,14 @@ func TestServerComes(t *testing.T) {
 		time.AfterFunc(20*time.Second, func() { came = time.Now(); w.fake.set(withTTL("5")) })
 		w.run(t, 30*time.Second)
 		if told.IsZero() || told.Sub(came) > 3*time.Second {
-			t.Errorf("the server came at %v, the answer was told at %v", came, told)
+			t.Errorf("the server came at %v, the answer was reported at %v", came, told)
 		}
 	})
 }
 
 // A network without access to the Internet: no server answers for the unchanged name, which is tried last. That is no failure of those
 // before it, and does not slow down each lookup.
-func TestNobodyAnswersForTheLast(t *testing.T) {
+func TestLastNameUnanswered(t *testing.T) {
 	for name, fail := range map[string]answerer{"SERVFAIL": refuse(dns.RcodeServerFailure), "silence": silent} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

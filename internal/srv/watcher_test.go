@@ -16,29 +16,29 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A watch is a Watcher in a bubble, with a fake server, and a diary of what it did.
+// A watch is a Watcher in a bubble, with a fake server, and a log of what it did.
 type watch struct {
 	*Watcher
 	fake    *fake
 	calls   [][]netip.AddrPort
-	log     diary
+	log     logBuffer
 	problem string // the last one
 }
 
-// A diary is a log that may be read while it is written.
-type diary struct {
+// A logBuffer is a log that may be read while it is written.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (d *diary) Write(p []byte) (int, error) {
+func (d *logBuffer) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.text.Write(p)
 }
 
 // take returns what was written since the last call.
-func (d *diary) take() string {
+func (d *logBuffer) take() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.text.Reset()
@@ -49,7 +49,7 @@ func (d *diary) take() string {
 func newWatch(a answerer) *watch {
 	w := &watch{fake: &fake{handler: a}}
 	w.Watcher = &Watcher{
-		Name:     robots,
+		Name:     testName,
 		Resolver: &Resolver{Server: "10.0.0.2", Dial: w.fake.dial},
 		OnChange: func(set []netip.AddrPort) { w.calls = append(w.calls, set) },
 		Log:      zerolog.New(&w.log).Level(zerolog.InfoLevel),
@@ -90,12 +90,12 @@ func (w *watch) lines() (list []string) {
 
 // withTTL answers with one endpoint and a TTL in seconds.
 func withTTL(ttl string) answerer {
-	return zone{answers: robots + " " + ttl + " SRV 0 0 5671 a.robots.example.", extra: "a.robots.example. " + ttl + " A 10.1.2.3"}.answer
+	return zone{answers: testName + " " + ttl + " SRV 0 0 5671 a.robots.example.", extra: "a.robots.example. " + ttl + " A 10.1.2.3"}.answer
 }
 
 // ours answers with our own endpoint, of port 1, and a TTL in seconds.
 func ours(ttl string) answerer {
-	return zone{answers: robots + " " + ttl + " SRV 0 0 1 a.robots.example.", extra: "a.robots.example. " + ttl + " A 10.1.2.3"}.answer
+	return zone{answers: testName + " " + ttl + " SRV 0 0 1 a.robots.example.", extra: "a.robots.example. " + ttl + " A 10.1.2.3"}.answer
 }
 
 func TestWatcherWaits(t *testing.T) {
@@ -139,7 +139,7 @@ func TestWatcherWaits(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				if got := strings.Join(times, " "); got != c.want {
-					t.Errorf("asked after %s, not %s", got, c.want)
+					t.Errorf("asked after %s, want %s", got, c.want)
 				}
 			})
 		})
@@ -174,7 +174,7 @@ func TestWatcherJitter(t *testing.T) {
 	}
 }
 
-func TestWatcherTellsChanges(t *testing.T) {
+func TestWatcherReportsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := "_zre._tcp.robots.example. 10 SRV 0 0 1 a.robots.example.\n"
 		b := "_zre._tcp.robots.example. 10 SRV 0 9 1 b.robots.example.\n"
@@ -191,7 +191,7 @@ func TestWatcherTellsChanges(t *testing.T) {
 		w.run(t, time.Minute)
 		want := [][]netip.AddrPort{ports("10.0.0.1:1"), ports("10.0.0.2:1", "10.0.0.1:1"), ports("10.0.0.2:1")}
 		if !slices.EqualFunc(w.calls, want, slices.Equal) {
-			t.Errorf("told %v, not %v", w.calls, want)
+			t.Errorf("reported %v, want %v", w.calls, want)
 		}
 	})
 }
@@ -199,19 +199,19 @@ func TestWatcherTellsChanges(t *testing.T) {
 func TestWatcherSkipsOurOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(zone{
-			answers: robots + " 10 SRV 0 0 1 a.robots.example.\n" + robots + " 10 SRV 0 0 2 a.robots.example.",
+			answers: testName + " 10 SRV 0 0 1 a.robots.example.\n" + testName + " 10 SRV 0 0 2 a.robots.example.",
 			extra:   "a.robots.example. 10 A 10.0.0.1",
 		}.answer)
 		own := ports("10.0.0.1:1", "10.0.0.1:2")
 		w.Skip = func(e netip.AddrPort) bool { return slices.Contains(own, e) }
 		w.run(t, 12*time.Second)
 		if len(w.calls) != 1 || len(w.calls[0]) != 0 {
-			t.Errorf("told %v, not of none, once", w.calls)
+			t.Errorf("reported %v, want one empty list", w.calls)
 		}
 		own = own[:1]
 		w.run(t, 12*time.Second)
 		if len(w.calls) != 2 || !slices.Equal(w.calls[1], ports("10.0.0.1:2")) {
-			t.Errorf("told %v", w.calls)
+			t.Errorf("reported %v", w.calls)
 		}
 	})
 }
@@ -226,7 +226,7 @@ func TestWatcherLogs(t *testing.T) {
 		go func() { w.Run(ctx); close(done) }()
 
 		partly := zone{
-			answers: robots + " 5 SRV 0 0 5671 a.robots.example.\n" + robots + " 5 SRV 0 0 5671 missing.robots.example.",
+			answers: testName + " 5 SRV 0 0 5671 a.robots.example.\n" + testName + " 5 SRV 0 0 5671 missing.robots.example.",
 			extra:   "a.robots.example. 5 A 10.1.2.3",
 		}
 		for _, step := range []struct {
@@ -241,20 +241,20 @@ func TestWatcherLogs(t *testing.T) {
 			{"SERVFAIL after NXDOMAIN", refuse(dns.RcodeServerFailure), []string{"warn problem: SERVFAIL"}},
 			{"NXDOMAIN again", zone{}.answer, []string{"warn solved: "}},
 			{"back", withTTL("5"), []string{"info SRV: all is well again"}},
-			{"no records", only(robots + " 5 A 10.0.0.1"), []string{"info SRV: the name has no endpoints, will look again: the name has no SRV records"}},
+			{"no records", only(testName + " 5 A 10.0.0.1"), []string{"info SRV: the name has no endpoints, will look again: the name has no SRV records"}},
 			{"in part", partly.answer, []string{"warn SRV: some of the records cannot be used: no usable address"}},
-			{"port 0 alone", only(robots + " 5 SRV 0 0 0 a.robots.example."), []string{`warn problem: not a host name and a port`}},
+			{"port 0 alone", only(testName + " 5 SRV 0 0 0 a.robots.example."), []string{`warn problem: not a host name and a port`}},
 			{"back again", withTTL("5"), []string{"info SRV: all is well again", "warn solved: "}},
 		} {
 			w.fake.set(step.answer)
 			time.Sleep(5 * time.Minute) // in fake time
 			synctest.Wait()
 			if got := w.lines(); !slices.Equal(got, step.want) {
-				t.Errorf("%s: logged %q, not %q", step.name, got, step.want)
+				t.Errorf("%s: logged %q, want %q", step.name, got, step.want)
 			}
 		}
 		if len(w.calls) != 1 {
-			t.Errorf("told %v", w.calls)
+			t.Errorf("reported %v", w.calls)
 		}
 		stop()
 		<-done
@@ -262,14 +262,14 @@ func TestWatcherLogs(t *testing.T) {
 }
 
 // A name without endpoints is logged once, at once, and is a problem if it stays this way: the name may be mistyped.
-func TestWatcherNobody(t *testing.T) {
+func TestWatcherNoEndpoints(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer answerer
 		cause  string
 	}{
 		{"no such name", zone{}.answer, "no such name"},
-		{"no records", only(robots + " 5 A 10.0.0.1"), "the name has no SRV records"},
+		{"no records", only(testName + " 5 A 10.0.0.1"), "the name has no SRV records"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -290,12 +290,12 @@ func TestWatcherNobody(t *testing.T) {
 					time.Sleep(step.after) // fake time
 					synctest.Wait()
 					if got := w.lines(); !slices.Equal(got, step.want) {
-						t.Errorf("logged %q, not %q", got, step.want)
+						t.Errorf("logged %q, want %q", got, step.want)
 					}
 					w.fake.set(step.answer)
 				}
 				if len(w.calls) != 1 || !slices.Equal(w.calls[0], ports("10.1.2.3:5671")) {
-					t.Errorf("told %v", w.calls)
+					t.Errorf("reported %v", w.calls)
 				}
 				stop()
 				<-done
@@ -303,7 +303,7 @@ func TestWatcherNobody(t *testing.T) {
 				w.run(t, 32*time.Second)
 				want := []string{"info SRV: the name has no endpoints, will look again: " + c.cause, "warn problem: " + c.cause}
 				if got := w.lines(); !slices.Equal(got, want) {
-					t.Errorf("logged %q, not %q", got, want)
+					t.Errorf("logged %q, want %q", got, want)
 				}
 			})
 		})
@@ -314,7 +314,7 @@ func TestWatcherNobody(t *testing.T) {
 func TestWatcherLongLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(zone{
-			answers: robots + " 60 SRV 0 0 5671 a.robots.example.\n" + robots + " 60 SRV 0 0 5671 missing.robots.example.",
+			answers: testName + " 60 SRV 0 0 5671 a.robots.example.\n" + testName + " 60 SRV 0 0 5671 missing.robots.example.",
 			extra:   "a.robots.example. 60 A 10.1.2.3",
 		}.answer)
 		w.run(t, time.Second)
@@ -338,10 +338,10 @@ func TestWatcherEnds(t *testing.T) {
 		begin := time.Now()
 		w.run(t, time.Second)
 		if d := time.Since(begin); d != time.Second {
-			t.Errorf("it took %v", d)
+			t.Errorf("Run took %v", d)
 		}
 		if got := w.lines(); len(got) != 0 || len(w.calls) != 0 {
-			t.Errorf("logged %q, told %v", got, w.calls)
+			t.Errorf("logged %q, reported %v", got, w.calls)
 		}
 	})
 }
@@ -352,12 +352,12 @@ func TestWatcherRealServer(t *testing.T) {
 	address := listener.Addr().String()
 	stop := start(t, packets, listener, good.answer)
 	told := make(chan []netip.AddrPort)
-	w := &Watcher{Name: robots, Resolver: &Resolver{Server: address}, OnChange: func(set []netip.AddrPort) { told <- set }}
+	w := &Watcher{Name: testName, Resolver: &Resolver{Server: address}, OnChange: func(set []netip.AddrPort) { told <- set }}
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { w.Run(ctx); close(done) }()
 	if got := <-told; !slices.Equal(got, ports("10.1.2.3:5671")) {
-		t.Errorf("told %v", got)
+		t.Errorf("reported %v", got)
 	}
 	end()
 	<-done
@@ -366,7 +366,7 @@ func TestWatcherRealServer(t *testing.T) {
 		t.Fatal("a server that is gone answers")
 	}
 	if got := w.list(); !slices.Equal(got, ports("10.1.2.3:5671")) {
-		t.Errorf("left is %v, not the last good answer", got)
+		t.Errorf("the list is %v, want the last good answer", got)
 	}
 
 	packets, err := net.ListenPacket("udp", address)

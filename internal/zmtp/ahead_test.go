@@ -51,7 +51,7 @@ func begun(t testing.TB, first uint16) *numberer {
 	n := &numberer{NewQueue(1<<20, 1<<40), t, first - 1}
 	n.push(nil, "HELLO")
 	if got, want := drain(t, n.Queue), message(string(numbered(first, "HELLO"))); !bytes.Equal(got, want) {
-		t.Fatalf("got %q", got)
+		t.Fatalf("the first message and a PING in the queue: got %q, want %q", got, want)
 	}
 	return n
 }
@@ -210,7 +210,7 @@ func TestPushAheadOfFirst(t *testing.T) {
 	}
 	n.overtake("PING")
 	if got := read(t, drain(t, n.Queue), 1); !slices.Equal(got, []string{"HELLO", "a", "PING"}) {
-		t.Errorf("got %q", got)
+		t.Errorf("messages: got %q, want HELLO, a, PING", got)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestPushAheadInproc(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := read(t, drain(t, n.Queue), 2); !slices.Equal(got, []string{"b", "PING"}) {
-		t.Errorf("got %q", got)
+		t.Errorf("messages: got %q, want b, PING", got)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestBothWays(t *testing.T) {
 		}
 		_ = theirs.conn.Queue().Push([]byte("back"), nil)
 		if got := strs(mine.next(t)); !slices.Equal(got, []string{"back", ""}) {
-			t.Errorf("got %q", got)
+			t.Errorf("message from the ROUTER: got %q, want back and an empty frame", got)
 		}
 		if err := q.Flush(t.Context()); err != nil {
 			t.Error(err)
@@ -54,10 +54,10 @@ func TestBothWays(t *testing.T) {
 			t.Errorf("closed with %v, %v", err, c.Err())
 		}
 		if err := theirs.end(t); err != io.EOF {
-			t.Errorf("the peer saw %v", err)
+			t.Errorf("the peer's connection ended with %v, want EOF", err)
 		}
 		if err := q.Push(nil); !errors.Is(err, ErrQueueClosed) || !errors.Is(err, errTest) {
-			t.Errorf("the queue says %v", err)
+			t.Errorf("Push after Close: got %v, want the reason", err)
 		}
 	})
 }
@@ -184,7 +184,7 @@ func TestBackpressure(t *testing.T) {
 		<-c.Queue().Room()
 		synctest.Wait() // the writer has noted what it wrote last
 		if n, octets := c.Queue().Depth(); n != 0 || octets != 0 {
-			t.Errorf("depth is %d, %d", n, octets)
+			t.Errorf("depth when all was received: got %d messages, %d bytes, want none", n, octets)
 		}
 		close(theirs.release)
 	})

@@ -43,7 +43,7 @@ func TestInprocQueueOverSocket(t *testing.T) {
 		c.Close(nil)
 		<-c.finished
 		if got := <-said; !bytes.HasSuffix(got, want) {
-			t.Error("wrong bytes")
+			t.Error("the bytes on the socket differ from the messages")
 		}
 	})
 }

@@ -45,7 +45,7 @@ func TestNoDowngrade(t *testing.T) {
 						_, err = Open(t.Context(), l.dial(), dealer, NewQueue(1, 1), nil, newRecorder(1))
 					}
 					if _, ok := errors.AsType[*MechanismError](err); !ok || !isViolation(err) || !strings.Contains(err.Error(), c.want) {
-						t.Errorf("got %v", err)
+						t.Errorf("got %v, want a MechanismError with %q", err, c.want)
 					}
 					if len(in.conns) != 0 {
 						t.Error("the connection was accepted")
@@ -199,7 +199,7 @@ func TestWrongKeys(t *testing.T) {
 				serve(t, NewRouter(Config{Curve: secure(t, "server", "")}, in.accept), l)
 				_, err := Open(t.Context(), l.dial(), Config{Curve: &Curve{Keys: keys(t, "client"), Server: c.server}}, NewQueue(1, 1), nil, newRecorder(1))
 				if err == nil || !strings.Contains(err.Error(), c.want) || len(in.conns) != 0 {
-					t.Errorf("got %v", err)
+					t.Errorf("Open with a wrong key: got %v, want %q", err, c.want)
 				}
 			})
 		})
@@ -278,7 +278,7 @@ func TestProbeWaitsForMechanism(t *testing.T) {
 		}()
 		_, err := Probe(t.Context(), ours, Config{})
 		if other, ok := errors.AsType[*MechanismError](err); !ok || other.Theirs != "CURVE" {
-			t.Errorf("got %v", err)
+			t.Errorf("Probe of a CURVE ROUTER: got %v, want a MechanismError", err)
 		}
 	})
 }

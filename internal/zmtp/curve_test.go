@@ -98,7 +98,7 @@ func TestCurve(t *testing.T) {
 		elapse(time.Hour)
 		_ = push(c.Queue(), []byte("later"))
 		if got := strs(there.next(t)); !slices.Equal(got, []string{"later"}) {
-			t.Errorf("got %q", got)
+			t.Errorf("message after the handshake: got %q, want later", got)
 		}
 	})
 }

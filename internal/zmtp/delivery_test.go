@@ -18,7 +18,7 @@ func TestDeliveryThatTheConnectionTells(t *testing.T) {
 	defer theirs.Close()
 	c := newConn(socket{reportingConn{ours}}, metadata{}, NewQueue(1, 1), Config{})
 	if d := c.Delivery(); d != (Delivery{7, 5, true}) {
-		t.Errorf("%+v", d)
+		t.Errorf("Delivery of a connection that reports it: got %+v", d)
 	}
 	// Without a report, what was written counts.
 	c = newConn(socket{ours}, metadata{}, NewQueue(10, 100), Config{})
@@ -27,7 +27,7 @@ func TestDeliveryThatTheConnectionTells(t *testing.T) {
 	}
 	c.queue.noteWritten(1, 5)
 	if d := c.Delivery(); d != (Delivery{Acknowledged: 5}) {
-		t.Errorf("%+v", d)
+		t.Errorf("Delivery of a connection that reports nothing: got %+v", d)
 	}
 }
 

@@ -148,12 +148,12 @@ func TestKeepReading(t *testing.T) {
 		<-q.Drained()
 	}
 	if err := wait(t, broken, "the word that a write failed"); err == nil {
-		t.Error("it failed with nil")
+		t.Error("onWriteError got no error")
 	}
 	for i := range messages {
 		expectMessages(t, here, strconv.Itoa(i))
 	}
 	if err := here.end(t); err == nil {
-		t.Error("it ended with nil")
+		t.Error("the connection ended without an error")
 	}
 }

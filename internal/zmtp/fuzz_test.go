@@ -83,7 +83,7 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		messages, pongs, err := parse(bytes.NewReader(b), limits)
 		if err == nil {
-			t.Fatal("no end")
+			t.Fatal("the reader returned no error at the end of the stream")
 		}
 		again, pongsAgain, errAgain := parse(iotest.OneByteReader(bytes.NewReader(b)), limits)
 		if !reflect.DeepEqual(messages, again) || !reflect.DeepEqual(pongs, pongsAgain) || err.Error() != errAgain.Error() {

@@ -147,7 +147,7 @@ func TestHandover(t *testing.T) {
 			synctest.Wait()
 			leave <- struct{}{}
 			if err := first.end(t); err != ErrReplaced {
-				t.Errorf("closed with %v", err)
+				t.Errorf("the older connection ended with %v, want ErrReplaced", err)
 			}
 			<-enter
 			close(leave)

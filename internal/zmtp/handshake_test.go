@@ -234,7 +234,7 @@ func TestHandshakeEnds(t *testing.T) {
 			go theirs.Write(hello("ROUTER", ""))
 			_, err := Open(t.Context(), ours, Config{}, NewQueue(1, 1), nil, nullReceiver{})
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("got %v", err)
+				t.Errorf("Open at a silent peer: got %v, want a passed deadline", err)
 			}
 		})
 	})
@@ -242,7 +242,7 @@ func TestHandshakeEnds(t *testing.T) {
 		ours, _ := memPair(10)
 		_, err := Open(t.Context(), &noDeadline{ours}, Config{}, NewQueue(1, 1), nil, nullReceiver{})
 		if !errors.Is(err, errTest) {
-			t.Errorf("got %v", err)
+			t.Errorf("Open without deadlines: got %v, want the error of SetDeadline", err)
 		}
 	})
 }
@@ -256,7 +256,7 @@ func TestPanicInHandshake(t *testing.T) {
 	ours, _ := memPair(100)
 	_, err := handshakeWith(&panicking{ours}, Config{}, "ROUTER")
 	if _, ok := errors.AsType[*ProtocolError](err); !ok || !strings.Contains(err.Error(), "panicked") {
-		t.Errorf("got %v", err)
+		t.Errorf("a panic in the handshake: got %v, want a ProtocolError", err)
 	}
 }
 

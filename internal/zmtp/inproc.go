@@ -66,7 +66,7 @@ func (r *Router) Link(cfg Config, q *Queue, first func(*Conn) ([][]byte, error),
 	return c, nil
 }
 
-// allowLink judges the Router for a link, as Open does before it says who we are.
+// allowLink judges the Router for a link, as Open does before it sends our identity.
 func (r *Router) allowLink(cfg Config) error {
 	switch ours, theirs := cfg.Curve, r.cfg.Curve; {
 	case (ours == nil) != (theirs == nil):

@@ -74,7 +74,7 @@ func TestLinkBackpressure(t *testing.T) {
 				<-q.Room()
 				synctest.Wait()
 				if n, octets := q.Depth(); n != 0 || octets != 0 {
-					t.Errorf("depth is %d, %d", n, octets)
+					t.Errorf("depth when all was received: got %d messages, %d bytes, want none", n, octets)
 				}
 				c.Close(nil)
 				theirs.end(t)

@@ -64,7 +64,7 @@ func TestLink(t *testing.T) {
 		}
 		_ = theirs.conn.Queue().Push([]byte("back"), nil)
 		if got := strs(mine.next(t)); !slices.Equal(got, []string{"back", ""}) {
-			t.Errorf("got %q", got)
+			t.Errorf("message from the ROUTER: got %q, want back and an empty frame", got)
 		}
 		if n, octets := q.Depth(); n != 0 || octets != 0 || c.Err() != nil || theirs.conn.Err() != nil {
 			t.Errorf("depth %d, %d, errors %v, %v", n, octets, c.Err(), theirs.conn.Err())
@@ -74,7 +74,7 @@ func TestLink(t *testing.T) {
 			t.Errorf("closed with %v, %v", err, c.Err())
 		}
 		if err := theirs.end(t); err != io.EOF {
-			t.Errorf("the peer saw %v", err)
+			t.Errorf("the peer's connection ended with %v, want EOF", err)
 		}
 	})
 }

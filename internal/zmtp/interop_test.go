@@ -181,7 +181,7 @@ func TestTheirDealerOurRouter(t *testing.T) {
 	in := serveBot(t, b, nil)
 	recv := wait(t, in.conns, "libzmq's connection")
 	if !bytes.Equal(recv.conn.Identity(), ourID) {
-		t.Errorf("identity %x", recv.conn.Identity())
+		t.Errorf("libzmq's identity: got %x, want %x", recv.conn.Identity(), ourID)
 	}
 	sendThereAndBack(t, b, recv)
 	const many = 100_000
@@ -237,7 +237,7 @@ func TestReconnect(t *testing.T) {
 	second := wait(t, in.conns, "libzmq's second connection")
 	b.do("send", args{"frames": []string{"61"}})
 	if got := strs(second.next(t)); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("got %q", got)
+		t.Errorf("message after libzmq reconnected: got %q, want a", got)
 	}
 
 	other := startBot(t)
@@ -247,7 +247,7 @@ func TestReconnect(t *testing.T) {
 		t.Errorf("the older connection ended with %v", err)
 	}
 	if !bytes.Equal(third.conn.Identity(), ourID) {
-		t.Errorf("identity %x", third.conn.Identity())
+		t.Errorf("identity of the third connection: got %x, want %x", third.conn.Identity(), ourID)
 	}
 }
 
@@ -279,7 +279,7 @@ func TestWrongPeers(t *testing.T) {
 		b.do("close", nil)
 	}
 	if len(in.conns) != 0 {
-		t.Error("one was accepted")
+		t.Error("a peer of another socket type was accepted")
 	}
 	b.do("socket", args{"type": "DEALER", "connect": "tcp://" + l.Addr().String()})
 	wait(t, in.conns, "a DEALER's connection")

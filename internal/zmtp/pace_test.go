@@ -109,7 +109,7 @@ func TestStall(t *testing.T) {
 					<-sent
 					synctest.Wait()
 					if err := recv.conn.Err(); err != nil {
-						t.Errorf("closed with %v", err)
+						t.Errorf("the connection was closed with %v, want it open", err)
 					}
 					return
 				}

@@ -268,7 +268,7 @@ func TestQueueClose(t *testing.T) {
 		t.Errorf("take: %v", err)
 	}
 	if n, octets := q.Depth(); n != 0 || octets != 0 {
-		t.Errorf("depth is %d, %d", n, octets)
+		t.Errorf("depth of a closed queue: got %d messages, %d bytes, want none", n, octets)
 	}
 	q.noteWritten(1, 3) // by a writer that was still running; must not count any more
 	if n, _ := q.Depth(); n != 0 {
@@ -331,7 +331,7 @@ func TestQueueAttach(t *testing.T) {
 		t.Error("two connections drain one queue")
 	}
 	if n, octets := q.Depth(); n != 2 || octets != 8 {
-		t.Errorf("depth is %d, %d", n, octets)
+		t.Errorf("depth: got %d messages, %d bytes, want 2, 8", n, octets)
 	}
 	if got, want := string(drain(t, q)), string(message("a", ""))+string(message("b")); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -205,7 +205,7 @@ func TestCloseWhileWaitingForRoom(t *testing.T) {
 		for _, recv := range all {
 			recv.conn.Close(errTest)
 			if err := recv.end(t); err != errTest {
-				t.Errorf("closed with %v", err)
+				t.Errorf("the connection ended with %v, want the error of Close", err)
 			}
 		}
 		synctest.Wait()

@@ -50,7 +50,7 @@ func replay(t *testing.T, s session, stream []byte, step int) {
 	}
 	nc.closeWrite()
 	if err := recv.end(t); err != io.EOF {
-		t.Errorf("closed with %v", err)
+		t.Errorf("the connection ended with %v, want EOF", err)
 	}
 	// Apart from libzmq's own PINGs, ours must send what libzmq sent.
 	want := bytes.ReplaceAll(octets(t, s.Server), command("PING", "\x00\x0a"), nil)

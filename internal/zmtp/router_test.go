@@ -39,7 +39,7 @@ func TestHostileBesideGood(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := strs(also.next(t)); !slices.Equal(got, []string{"hello"}) {
-			t.Errorf("got %q", got)
+			t.Errorf("message of the good peer: got %q, want hello", got)
 		}
 		begin := time.Now()
 		for _, nc := range attackers {
@@ -81,7 +81,7 @@ func TestHostileTraffic(t *testing.T) {
 				spent := allocated(func() {
 					nc.Write(attack)
 					if _, ok := errors.AsType[*ProtocolError](bad.end(t)); !ok {
-						t.Errorf("closed with %v", bad.conn.Err())
+						t.Errorf("the hostile connection ended with %v, want a ProtocolError", bad.conn.Err())
 					}
 				})
 				if spent > 128<<10 {
@@ -129,7 +129,7 @@ func TestRouterLimits(t *testing.T) {
 		synctest.Wait()
 		_ = nc.SetReadDeadline(time.Now())
 		if _, err := nc.Read(make([]byte, 1)); err != os.ErrDeadlineExceeded {
-			t.Errorf("got %v", err)
+			t.Errorf("a read with a passed deadline: got %v, want ErrDeadlineExceeded", err)
 		}
 		_ = nc.SetReadDeadline(time.Now().Add(time.Millisecond))
 		if b, err := io.ReadAll(nc); err != nil || len(b) > 0 {
@@ -352,10 +352,10 @@ func TestRouterClose(t *testing.T) {
 			t.Error("Close waited for a handshake")
 		}
 		if err := theirs.end(t); err != ErrClosed {
-			t.Errorf("closed with %v", err)
+			t.Errorf("the ROUTER's connection ended with %v, want ErrClosed", err)
 		}
 		if err := mine.end(t); err != io.EOF {
-			t.Errorf("the peer saw %v", err)
+			t.Errorf("the peer's connection ended with %v, want EOF", err)
 		}
 		if _, err := io.ReadAll(pending); err != nil {
 			t.Errorf("the pending connection is open: %v", err)
@@ -425,7 +425,7 @@ func TestGreeter(t *testing.T) {
 			t.Errorf("%d newcomers, %d connections", r.pendingHandshakes(), len(r.conns))
 		}
 		if err := badIn.end(t); err == nil || !strings.Contains(err.Error(), "within 5s") {
-			t.Errorf("closed with %v", err)
+			t.Errorf("a connection without a greeting ended with %v, want it to name the time limit", err)
 		}
 		begin := time.Now()
 		bad = l.dial()

@@ -64,7 +64,7 @@ func TestCurveAhead(t *testing.T) {
 			want = append(want, string([]byte{'b', 0, byte(i + 3)}))
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("got %q", got)
+			t.Errorf("messages: got %q, want %q", got, want)
 		}
 	})
 }

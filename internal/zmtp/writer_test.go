@@ -93,7 +93,7 @@ func TestFewWrites(t *testing.T) {
 			t.Errorf("%d writes for 10,000 small messages, want %d", out.calls, most)
 		}
 		if !bytes.Equal(out.Bytes(), want) {
-			t.Error("wrong bytes")
+			t.Error("the bytes written differ from the messages")
 		}
 	})
 }
@@ -141,7 +141,7 @@ func TestSlowReaderIsSeen(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(got, want) {
-			t.Error("wrong bytes")
+			t.Error("the bytes read differ from the messages")
 		}
 		q.Close(errTest)
 		<-ended
@@ -170,7 +170,7 @@ func TestClosedComesLast(t *testing.T) {
 		}
 		close(nc.late)
 		if err := recv.end(t); err != errTest {
-			t.Errorf("closed with %v", err)
+			t.Errorf("the connection ended with %v, want the error of Close", err)
 		}
 		<-c.finished
 	})

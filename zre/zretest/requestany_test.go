@@ -70,13 +70,13 @@ func job(name string) [][]byte { return [][]byte{[]byte("job"), []byte(name)} }
 func TestRequestAnyRetries(t *testing.T) {
 	refuses := func(*server, zre.Request) []byte { panic("unreachable") }
 	for _, test := range []struct {
-		name   string
-		first  func(s *server, r zre.Request) []byte // the member that is asked first
-		start  func(t *testing.T, lan *zretest.LAN)  // another kind of first member
-		limit  time.Duration
+		name       string
+		first      func(s *server, r zre.Request) []byte // the member that is asked first
+		start      func(t *testing.T, lan *zretest.LAN)  // another kind of first member
+		limit      time.Duration
 		contextFor time.Duration
-		is     error  // of the retry; nil: none
-		text   string // of the error; "": the other member replies
+		is         error  // of the retry; nil: none
+		text       string // of the error; "": the other member replies
 	}{
 		{name: "replies", first: does(time.Second), contextFor: 1100 * time.Millisecond, text: "first"},
 		{name: "leaves", first: func(s *server, _ zre.Request) []byte { go s.Close(); return nil }, contextFor: 2 * time.Second, is: zre.ErrPeerGone},
