@@ -15,7 +15,7 @@ test: peers ## installs the peers of the interop tests, runs every test with the
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
 
 test-faults: ## every cell of the fault matrix, in some two minutes; needs root (see docs/reliability.md)
-	ZRE_REQUIRE=all go test -count=1 -timeout 15m ./internal/faults -faults.all
+	ZRE_REQUIRE=all go test -count=1 -timeout 15m ./internal/faultmatrix -faults.all
 
 soak: peers ## long runs: floods across many wraps of the sequence, thousands of seeds on the simulated LAN
 	ZRE_REQUIRE=all ZRE_FLOOD=210000 go test -count=1 -timeout 30m ./internal/interop -run Flood

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -257,7 +257,7 @@ func (n *Node) keepReading(s *session, d detail) {
 	switch {
 	case busy && (s.state == leaving || time.Since(s.since) < ends):
 		n.startGrace(s)
-	case s.state == draining && !s.isOurs && n.countUnnamed() > 0 && time.Since(s.since) < seek.AnswerTime:
+	case s.state == draining && !s.isOurs && n.countUnnamed() > 0 && time.Since(s.since) < discovery.AnswerTime:
 		// The peer may have got another HELLO of ours, and its answer is on its way. Dialling it would send one more.
 		n.startGrace(s)
 	case s.state == leaving:

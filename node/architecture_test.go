@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/discovery"
 )
 
 // nameOf returns the name of an action; empty for an empty cell.
@@ -97,7 +97,7 @@ func TestArchitectureGraces(t *testing.T) {
 		"greetGrace": greetGrace, "confirmGrace": confirmGrace, "awaitGrace": awaitGrace, "backGrace": backGrace, "promptGrace": promptGrace, "endingGrace": endingGrace, "ourEndingGrace": ourEndingGrace,
 		"refusalGrace": refusalGrace, "farewellGrace": farewellGrace, "redialGrace": redialGrace, "occupantGrace": occupantGrace,
 		"shortestRivalGrace": shortestRivalGrace, "longestRivalGrace": longestRivalGrace, "helloGrace": helloGrace, "answerGrace": answerGrace,
-		"seek.AnswerTime": seek.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "shortSession": shortSession,
+		"discovery.AnswerTime": discovery.AnswerTime, "askGrace": askGrace, "unknownGrace": unknownGrace, "pathGrace": pathGrace, "shortSession": shortSession,
 		"formerFor": formerFor, "unreachableFor": unreachableFor, "droppedFor": droppedFor, "unreadCheckPause": unreadCheckPause, "answerTime": answerTime, "hintTime": hintTime, "refusedFor": refusedFor, "askAgainAfter": askAgainAfter, "authorizeTimeout": authorizeTimeout,
 	}
 	for _, rows := range architecture(t) {

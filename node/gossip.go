@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -43,8 +43,8 @@ func (o *opening) openGossip(ctx context.Context) error {
 	return nil
 }
 
-func (n *Node) newHub(listeners []net.Listener) *seek.Hub {
-	return n.seeker.NewHub(seek.HubConfig{
+func (n *Node) newHub(listeners []net.Listener) *discovery.Hub {
+	return n.seeker.NewHub(discovery.HubConfig{
 		Dial:      n.cfg.Network.Dial,
 		IsLocal:   func(addr netip.Addr) bool { return n.agent.IsLocal(addr) },
 		PublicKey: n.publicKey(),

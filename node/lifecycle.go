@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -119,8 +119,8 @@ type opening struct {
 	node    *Node
 	agent   *beacon.Agent
 	mailbox net.Listener
-	ipc     net.Listener // nil if there is none
-	gossip  *seek.Hub    // nil unless it listens for clients
+	ipc     net.Listener   // nil if there is none
+	gossip  *discovery.Hub // nil unless it listens for clients
 	closers []func() error
 }
 

@@ -16,10 +16,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/memory"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -67,7 +67,7 @@ type Node struct {
 	unverified       *paths.Unverified // bounds the sessions that beacons began
 	departures       paths.Departures  // peers that have just left
 	hasTurnedAway    bool              // a new peer was turned away since checkPeerLimit last looked
-	seeker           *seek.Seeker
+	seeker           *discovery.Seeker
 	isCheckScheduled bool                        // checkContradictions will run soon
 	addresses        paths.Index                 // where sessions lead, and may lead
 	reserved         map[netip.AddrPort]*session // addresses that are being dialled
@@ -114,8 +114,8 @@ type Node struct {
 	ipcWarned atomic.Bool   // about a failed ipc
 
 	lifecycle      lifecycle
-	agent          *beacon.Agent // nil until the node is started; then this and the fields below are set
-	gossip         *seek.Hub     // nil without gossip
+	agent          *beacon.Agent  // nil until the node is started; then this and the fields below are set
+	gossip         *discovery.Hub // nil without gossip
 	router         *zmtp.Router
 	port           uint16        // of the mailbox, unless movedTo is set
 	movedTo        atomic.Uint32 // the mailbox's port after its listener was gone and it moved

@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/eventqueue"
 	"github.com/go-zre/go-zre/internal/outbox"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/traffic"
 	"github.com/go-zre/go-zre/internal/zmtp"
 	"github.com/go-zre/go-zre/msg"
@@ -85,7 +85,7 @@ type session struct {
 	unverified       netip.AddrPort // where a beacon showed it, until it entered; not valid otherwise
 	flaps            int            // how many sessions just before this one were short; they delay its first dial
 
-	candidate *seek.Candidate // the address where it was found, while its UUID is not known
+	candidate *discovery.Candidate // the address where it was found, while its UUID is not known
 
 	// previous is the session that this one replaces, while its Exit is pending. The first attempt to dial shows whether the peer crashed, and a
 	// farewell may still be in another socket.

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 )
 
 // The table of sessions: how one begins, is followed by another, and ends. All of it runs in the control loop.
@@ -20,7 +20,7 @@ func (n *Node) meet(claim peerClaim, at *paths.Set, sameHost bool) *session {
 
 // begin is meet with more parameters. candidate is the address of a peer whose UUID is not known. last is the previous session, if it broke.
 // flaps is how many such sessions there were in a row. call is the connection on which the peer's HELLO came, if one did.
-func (n *Node) begin(claim peerClaim, at *paths.Set, sameHost bool, flaps int, candidate *seek.Candidate, last *session, call *inbox) *session {
+func (n *Node) begin(claim peerClaim, at *paths.Set, sameHost bool, flaps int, candidate *discovery.Candidate, last *session, call *inbox) *session {
 	id := claim.uuid
 	if n.stopping {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/beacon"
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/paths"
-	"github.com/go-zre/go-zre/internal/seek"
 	"github.com/go-zre/go-zre/internal/srv"
 )
 
@@ -56,7 +56,7 @@ func (n *Node) addPeer(endpoint string) error {
 
 // noteKey makes a missing key of an endpoint a problem instead of an error.
 func (n *Node) noteKey(endpoint string, err error) error {
-	if errors.Is(err, seek.ErrNoKey) {
+	if errors.Is(err, discovery.ErrNoKey) {
 		n.problems.raise(ProblemNoKey, endpoint, &Peer{Endpoint: endpoint, Transport: TCP, State: beacon.Unknown}, err)
 		return nil
 	}
@@ -187,7 +187,7 @@ func (n *Node) removeSources(list *[]string, values []string, remove func(value 
 // checkEndpoints checks endpoints to dial. For a secure node, an endpoint without a key is a problem, not an error.
 func (c *Config) checkEndpoints(what string, endpoints []string) error {
 	for _, endpoint := range endpoints {
-		_, _, key, err := seek.ParseEndpoint(endpoint)
+		_, _, key, err := discovery.ParseEndpoint(endpoint)
 		if err == nil && c.Certificate == nil && !key.IsZero() {
 			err = fmt.Errorf("endpoint %q: it names a public key, and this node has no certificate", endpoint)
 		}

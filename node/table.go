@@ -3,7 +3,7 @@ package node
 import (
 	"time"
 
-	"github.com/go-zre/go-zre/internal/seek"
+	"github.com/go-zre/go-zre/internal/discovery"
 	"github.com/go-zre/go-zre/internal/zmtp"
 )
 
@@ -201,7 +201,7 @@ func (n *Node) grace(s *session) time.Duration {
 	case greeting:
 		switch {
 		case s.candidate != nil:
-			return seek.AnswerTime
+			return discovery.AnswerTime
 		case !s.isOurs && (s.repeatedHellos == 0 || s.skipsHello):
 			return greetGrace << min(s.repeatedHellos, 4)
 		}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -61,7 +61,7 @@ func TestHelp(t *testing.T) {
 			var b bytes.Buffer
 			(&cli{width: width}).help(cmd, &b)
 			for line := range strings.Lines(b.String()) {
-				if plain.Width(strings.TrimSuffix(line, "\n")) > width && len(strings.Fields(line)) > 1 {
+				if termtext.Width(strings.TrimSuffix(line, "\n")) > width && len(strings.Fields(line)) > 1 {
 					t.Errorf("%s --help in %d columns has %q", cmd.CommandPath(), width, line)
 				}
 			}
@@ -158,7 +158,7 @@ func TestListFits(t *testing.T) {
 			t.Errorf("in %d columns:\n%s", width, &b)
 		}
 		for line := range strings.Lines(b.String()) {
-			if w := plain.Width(strings.TrimSuffix(line, "\n")); width > 0 && w > width {
+			if w := termtext.Width(strings.TrimSuffix(line, "\n")); width > 0 && w > width {
 				t.Errorf("in %d columns, %d: %q", width, w, line)
 			}
 		}

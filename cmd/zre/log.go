@@ -11,7 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // levels are the values of --log.
@@ -68,7 +68,7 @@ type plainLines struct{ w io.Writer }
 
 func (p plainLines) Write(text []byte) (int, error) {
 	line := bytes.TrimSuffix(text, []byte("\n"))
-	if _, err := io.WriteString(p.w, plain.Text(string(line))+"\n"); err != nil {
+	if _, err := io.WriteString(p.w, termtext.Text(string(line))+"\n"); err != nil {
 		return 0, err
 	}
 	return len(text), nil

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -107,7 +107,7 @@ func (c *cli) printPeers(node *zre.Node, peers []*zre.Peer, asJSON bool) {
 		if state == "" {
 			state = "-"
 		}
-		rows = append(rows, []string{plain.Text(p.Name), shortID(p), state, p.Transport, plain.Text(p.Endpoint), plain.Text(strings.Join(p.Groups, ", "))})
+		rows = append(rows, []string{termtext.Text(p.Name), shortID(p), state, p.Transport, termtext.Text(p.Endpoint), termtext.Text(strings.Join(p.Groups, ", "))})
 	}
 	c.table(dropColumns(rows, c.width, nil, 4, 3, 2)) // drop the endpoint first, then the transport, then the state
 }
@@ -138,11 +138,11 @@ func formatTable(rows [][]string, width int) (lines []string) {
 				line.WriteString(cell)
 				break
 			}
-			line.WriteString(plain.Pad(cell, widths[i]) + "  ")
+			line.WriteString(termtext.Pad(cell, widths[i]) + "  ")
 		}
 		text := strings.TrimRight(line.String(), " ")
 		if width > 0 {
-			text = plain.Truncate(text, width)
+			text = termtext.Truncate(text, width)
 		}
 		lines = append(lines, text)
 	}
@@ -154,7 +154,7 @@ func widthsOf(rows [][]string, width int) []int {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
 		for i, cell := range r {
-			widths[i] = max(widths[i], plain.Width(cell))
+			widths[i] = max(widths[i], termtext.Width(cell))
 		}
 	}
 	widths[0] = min(widths[0], maxName)

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // output is standard output. If a write fails, the command ends as if by a signal and reports the error at the end.
@@ -57,7 +57,7 @@ func isClosed(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 
-// printf prints a line. Pass text from other nodes through plain.Text first.
+// printf prints a line. Pass text from other nodes through termtext.Text first.
 func (c *cli) printf(format string, values ...any) { fmt.Fprintf(c.out, format+"\n", values...) }
 
 // json prints a value as a line of JSON, with terminal control characters escaped.
@@ -72,11 +72,11 @@ func jsonTo(w io.Writer) *json.Encoder {
 	return encoder
 }
 
-// plainJSON escapes in JSON what plain.Text escapes elsewhere.
+// plainJSON escapes in JSON what termtext.Text escapes elsewhere.
 type plainJSON struct{ w io.Writer }
 
 func (p plainJSON) Write(text []byte) (int, error) {
-	if _, err := p.w.Write(plain.JSON(text)); err != nil {
+	if _, err := p.w.Write(termtext.JSON(text)); err != nil {
 		return 0, err
 	}
 	return len(text), nil

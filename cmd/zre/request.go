@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -127,7 +127,7 @@ func linesOf(frame []byte) (list []string) {
 		return []string{contentText([][]byte{frame})}
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(frame), "\n"), "\n") {
-		list = append(list, plain.Text(line))
+		list = append(list, termtext.Text(line))
 	}
 	return list
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/internal/manual"
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -107,7 +107,7 @@ func (c *cli) status(cmd *cobra.Command, err error) int {
 		if cmd.Name() == "help" { // its own help does not list the commands
 			cmd = cmd.Parent()
 		}
-		fmt.Fprintf(c.errs, "%s%s %s --help\n", plain.Text(text), see, cmd.CommandPath())
+		fmt.Fprintf(c.errs, "%s%s %s --help\n", termtext.Text(text), see, cmd.CommandPath())
 		return exitUsage
 	case err != nil:
 		c.printError(cmd, err)
@@ -119,7 +119,7 @@ func (c *cli) status(cmd *cobra.Command, err error) int {
 // printError prints an error, whether it ends the command or not.
 func (c *cli) printError(cmd *cobra.Command, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") { // errors.Join gives several lines
-		fmt.Fprintf(c.errs, "%s: %s\n", cmd.CommandPath(), plain.Text(line))
+		fmt.Fprintf(c.errs, "%s: %s\n", cmd.CommandPath(), termtext.Text(line))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -119,7 +119,7 @@ func (s *session) peer(ctx context.Context, text string, d time.Duration) (*zre.
 	case len(found) > 1:
 		var which strings.Builder
 		for _, p := range found {
-			fmt.Fprintf(&which, "\n  %s  %s at %s", p.UUID, plain.Text(p.Name), p.Endpoint)
+			fmt.Fprintf(&which, "\n  %s  %s at %s", p.UUID, termtext.Text(p.Name), p.Endpoint)
 		}
 		return nil, fmt.Errorf("%s fits %d nodes; use a UUID, or the beginning of one:%s", quoted(text), len(found), which.String())
 	}
@@ -159,7 +159,7 @@ func namesOf(peers []*zre.Peer) (names []string) {
 
 // quoted formats a name within a sentence. It quotes a name that is empty or has more than letters, digits and the like.
 func quoted(name string) string {
-	s := plain.Text(name)
+	s := termtext.Text(name)
 	if s == "" || strings.ContainsAny(s, " ,:;()\"'\u3000\u00a0") {
 		return inQuotes(name)
 	}
@@ -167,7 +167,7 @@ func quoted(name string) string {
 }
 
 func inQuotes(name string) string {
-	return `"` + strings.ReplaceAll(plain.Text(name), `"`, `\"`) + `"`
+	return `"` + strings.ReplaceAll(termtext.Text(name), `"`, `\"`) + `"`
 }
 
 // close ends the node and reports what was not sent.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/internal/sniff"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 func (c *cli) sniff() *cobra.Command {
@@ -120,5 +120,5 @@ func (o *sniffOptions) source() string {
 	if o.read == "-" {
 		return "standard input"
 	}
-	return plain.Text(o.read)
+	return termtext.Text(o.read)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // topModel is the screen of zre top.
@@ -199,7 +199,7 @@ func (m *topModel) lines() []string {
 	for _, p := range list[from:min(from+space, len(list))] {
 		var r []string
 		for _, c := range topColumns {
-			r = append(r, plain.Text(c.text(&p)))
+			r = append(r, termtext.Text(c.text(&p)))
 		}
 		rows = append(rows, r)
 	}
@@ -208,13 +208,13 @@ func (m *topModel) lines() []string {
 			alignRight(rows, i)
 		}
 	}
-	lines := []string{plain.Truncate(first, m.width)}
+	lines := []string{termtext.Truncate(first, m.width)}
 	for i, text := range formatTable(dropColumns(rows, m.width, m.hidden(), m.droppable()...), m.width) {
 		switch {
 		case i == 0:
 			text = "\x1b[1m" + text + "\x1b[0m"
 		case list[from+i-1].Peer == m.selected:
-			text = "\x1b[7m" + plain.Pad(text, m.width) + "\x1b[0m"
+			text = "\x1b[7m" + termtext.Pad(text, m.width) + "\x1b[0m"
 		}
 		lines = append(lines, text)
 	}
@@ -264,11 +264,11 @@ func (m *topModel) lastLine() string {
 	text := "s sort  r reverse  / filter  Up Down select  w whisper  q quit"
 	switch {
 	case m.prompt == '/':
-		text = "filter: " + plain.Text(m.input) + "_"
+		text = "filter: " + termtext.Text(m.input) + "_"
 	case m.prompt == 'w':
-		text = "whisper: " + plain.Text(m.input) + "_"
+		text = "whisper: " + termtext.Text(m.input) + "_"
 	case m.note != "":
-		text = plain.Text(m.note)
+		text = termtext.Text(m.note)
 	}
-	return plain.Truncate(text, m.width)
+	return termtext.Truncate(text, m.width)
 }

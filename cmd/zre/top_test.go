@@ -9,7 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/go-zre/go-zre/internal/netmap"
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -72,7 +72,7 @@ func TestTopScreen(t *testing.T) {
 			}
 			for _, line := range lines {
 				line = strings.NewReplacer("\x1b[1m", "", "\x1b[7m", "", "\x1b[0m", "").Replace(line)
-				if plain.Width(line) > size[0] || strings.ContainsAny(line, "\x1b\u202e") {
+				if termtext.Width(line) > size[0] || strings.ContainsAny(line, "\x1b\u202e") {
 					t.Errorf("after %q in %d columns: %q", step.keys, size[0], line)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -73,7 +73,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	word, colour, text := "", "", ""
 	switch e := event.(type) {
 	case zre.Enter:
-		word, colour, text = "enter", green, fmt.Sprintf("%s at %s by %s", peer.UUID, plain.Text(peer.Endpoint), peer.Transport)
+		word, colour, text = "enter", green, fmt.Sprintf("%s at %s by %s", peer.UUID, termtext.Text(peer.Endpoint), peer.Transport)
 		if state := stateName(peer.State); state != "" {
 			text += ", " + state
 		}
@@ -83,7 +83,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	case zre.Exit:
 		word, colour, text = "exit", red, e.Reason.String()
 		if e.Err != nil {
-			text += ": " + plain.Text(e.Err.Error())
+			text += ": " + termtext.Text(e.Err.Error())
 		}
 	case zre.Join:
 		word, text = "join", quoted(e.Group)
@@ -100,7 +100,7 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 	case zre.HeaderChange:
 		word, text = "headers", cmp.Or(headersText(peer.Headers), "none")
 	case zre.EndpointChange:
-		word, text = "endpoint", "of this node: "+plain.Text(strings.Join(e.Endpoints, ", "))
+		word, text = "endpoint", "of this node: "+termtext.Text(strings.Join(e.Endpoints, ", "))
 	case zre.Leader:
 		word, text = "leader", "of "+quoted(e.Group)
 		if peer.UUID == node.UUID() {
@@ -112,9 +112,9 @@ func (c *cli) eventText(node *zre.Node, event zre.Event) string {
 		word, colour, text = "silent", yellow, "is still silent after a PING"
 	case zre.Problem:
 		if e.Solved {
-			return c.paint(yellow, "solved  ") + " " + plain.Text(problemText(e))
+			return c.paint(yellow, "solved  ") + " " + termtext.Text(problemText(e))
 		}
-		return c.paint(yellow, "problem ") + " " + plain.Text(problemText(e))
+		return c.paint(yellow, "problem ") + " " + termtext.Text(problemText(e))
 	}
 	return fmt.Sprintf("%s %s  %s", c.paint(colour, fmt.Sprintf("%-8s", word)), quoted(peer.Name), text)
 }
@@ -129,7 +129,7 @@ func problemText(p zre.Problem) string {
 func headersText(headers map[string]string) string {
 	var list []string
 	for name, value := range sortedByKey(headers) {
-		list = append(list, plain.Text(name)+"="+plain.Text(value))
+		list = append(list, termtext.Text(name)+"="+termtext.Text(value))
 	}
 	return strings.Join(list, ", ")
 }
@@ -150,7 +150,7 @@ func contentText(frames [][]byte) string {
 	parts := make([]string, len(frames))
 	for i, frame := range frames {
 		if utf8.Valid(frame) {
-			parts[i] = plain.Text(strings.TrimSuffix(string(frame), "\n"))
+			parts[i] = termtext.Text(strings.TrimSuffix(string(frame), "\n"))
 		} else {
 			parts[i] = "(" + plural(len(frame), "byte") + ")"
 		}

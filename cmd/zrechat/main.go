@@ -17,7 +17,7 @@ import (
 
 	"github.com/go-zre/go-zre/internal/keyfiles"
 	"github.com/go-zre/go-zre/internal/manual"
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -29,7 +29,7 @@ func main() {
 		fmt.Print(pages().Help(width))
 		return
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "zrechat: %s; see zrechat --help\n", plain.Text(err.Error()))
+		fmt.Fprintf(os.Stderr, "zrechat: %s; see zrechat --help\n", termtext.Text(err.Error()))
 		os.Exit(2)
 	case o.version:
 		fmt.Println("zrechat", manual.Version())
@@ -70,7 +70,7 @@ func endSignals() []os.Signal {
 func unsent(err error) error {
 	var list []error
 	for _, l := range zre.Losses(err) {
-		list = append(list, fmt.Errorf("%s to %s not sent: %w", count(l.Messages, "message"), plain.Text(l.Name), l.Err))
+		list = append(list, fmt.Errorf("%s to %s not sent: %w", count(l.Messages, "message"), termtext.Text(l.Name), l.Err))
 	}
 	return errors.Join(list...)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -72,7 +72,7 @@ func (r *room) run(ctx context.Context, lines <-chan string) error {
 	})
 	defer listener.Wait()
 	defer stop()
-	r.notice("you are %s in %s", plain.Text(r.node.Name()), plain.Text(r.group))
+	r.notice("you are %s in %s", termtext.Text(r.node.Name()), termtext.Text(r.group))
 	r.notice("%s", commandSummary)
 	r.updateMembers()
 	missed := 0
@@ -121,7 +121,7 @@ func (r *room) handle(event zre.Event) {
 	case zre.Exit:
 		how := "is gone: " + e.Reason.String()
 		if e.Err != nil {
-			how += " (" + plain.Text(e.Err.Error()) + ")"
+			how += " (" + termtext.Text(e.Err.Error()) + ")"
 		}
 		r.leave(peer, how)
 		return
@@ -194,7 +194,7 @@ func (r *room) member(peer *zre.Peer) (member, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	who, ok := r.members[peer.UUID]
-	who.sameName = who.name == plain.Text(r.node.Name())
+	who.sameName = who.name == termtext.Text(r.node.Name())
 	for id, other := range r.members {
 		who.sameName = who.sameName || id != who.id && other.name == who.name
 	}
@@ -205,7 +205,7 @@ func (r *room) member(peer *zre.Peer) (member, bool) {
 func (r *room) updateMembers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	you := member{id: r.node.UUID(), name: plain.Text(r.node.Name()), mark: stateMark(r.node.State()), you: true}
+	you := member{id: r.node.UUID(), name: termtext.Text(r.node.Name()), mark: stateMark(r.node.State()), you: true}
 	names := map[string]int{you.name: 1}
 	for _, m := range r.members {
 		names[m.name]++
@@ -260,7 +260,7 @@ func printableName(peer *zre.Peer) string {
 	if peer.Name == "" {
 		return "#" + hexOf(peer.UUID)[:6]
 	}
-	return plain.Text(peer.Name)
+	return termtext.Text(peer.Name)
 }
 
 // hexOf returns a UUID as 32 digits.
@@ -278,7 +278,7 @@ func messageText(frames [][]byte, limit int) string {
 			frame = frame[:min(len(frame), left)]
 			left -= len(frame)
 		}
-		parts = append(parts, plain.Text(string(frame)))
+		parts = append(parts, termtext.Text(string(frame)))
 	}
 	line := strings.Join(parts, " | ")
 	if limit > 0 && all > limit {
@@ -312,7 +312,7 @@ func failures(err error) []string {
 	}
 	name := "it"
 	if peer, ok := errors.AsType[*zre.PeerError](err); ok && peer.Name != "" {
-		name = plain.Text(peer.Name)
+		name = termtext.Text(peer.Name)
 	}
 	switch {
 	case errors.Is(err, zre.ErrPeerBusy):
@@ -322,5 +322,5 @@ func failures(err error) []string {
 	case errors.Is(err, zre.ErrTooLarge):
 		return []string{"that is longer than others accept (64 MiB), and was not sent"}
 	}
-	return []string{plain.Text(err.Error())}
+	return []string{termtext.Text(err.Error())}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -38,14 +38,14 @@ func (r *room) say(ctx context.Context, line string) error {
 	case command == "/back":
 		return r.setState(zre.StateIdle, "you are back")
 	case strings.HasPrefix(line, "/"):
-		return fmt.Errorf("there is no command %s; try %s", plain.Truncate(plain.Text(command), 40), commandSummary)
+		return fmt.Errorf("there is no command %s; try %s", termtext.Truncate(termtext.Text(command), 40), commandSummary)
 	}
 	return r.shout(ctx, line)
 }
 
 // shout sends a text to the group.
 func (r *room) shout(ctx context.Context, text string) error {
-	r.show(entry{kind: ownShout, from: plain.Text(r.node.Name()), text: plain.Text(text)})
+	r.show(entry{kind: ownShout, from: termtext.Text(r.node.Name()), text: termtext.Text(text)})
 	err := r.node.Shout(ctx, r.group, []byte(text))
 	if err == nil && len(r.node.PeersIn(r.group)) == 0 {
 		return errors.New("nobody heard that: nobody else is here")
@@ -72,13 +72,13 @@ func (r *room) whisper(ctx context.Context, rest string) error {
 		return errors.New("to whom? /msg NAME TEXT")
 	case len(found) == 0:
 		name, _, _ := strings.Cut(rest, " ")
-		return fmt.Errorf("nobody here is called \"%s\"; /who lists who is", plain.Truncate(plain.Text(name), 60))
+		return fmt.Errorf("nobody here is called \"%s\"; /who lists who is", termtext.Truncate(termtext.Text(name), 60))
 	case len(found) > 1:
 		return ambiguous(found)
 	case strings.TrimSpace(message) == "":
 		return fmt.Errorf("what? /msg %s TEXT", printableName(found[0]))
 	}
-	r.show(entry{kind: ownWhisper, from: printableName(found[0]), text: plain.Text(message)})
+	r.show(entry{kind: ownWhisper, from: printableName(found[0]), text: termtext.Text(message)})
 	return r.node.Whisper(ctx, found[0].UUID, []byte(message))
 }
 
@@ -93,9 +93,9 @@ func ambiguous(peers []*zre.Peer) error {
 		}) {
 			n++
 		}
-		list[i] = fmt.Sprintf("/msg %s#%s TEXT for the one at %s", plain.Text(peer.Name), digits[:n], plain.Text(peer.Endpoint))
+		list[i] = fmt.Sprintf("/msg %s#%s TEXT for the one at %s", termtext.Text(peer.Name), digits[:n], termtext.Text(peer.Endpoint))
 	}
-	return fmt.Errorf("%d here are called %s: %s", len(peers), plain.Text(peers[0].Name), strings.Join(list, ", "))
+	return fmt.Errorf("%d here are called %s: %s", len(peers), termtext.Text(peers[0].Name), strings.Join(list, ", "))
 }
 
 // findPeers returns the peers named at the beginning of text, and the rest. A peer is identified by its name, raw or as printed, with or without
@@ -142,22 +142,22 @@ func (r *room) listMembers() {
 	if m := stateMark(r.node.State()); m != "" {
 		you += ", " + m
 	}
-	r.notice("%s (%s)", plain.Text(r.node.Name()), you)
+	r.notice("%s (%s)", termtext.Text(r.node.Name()), you)
 	peers := r.node.PeersIn(r.group)
-	names := map[string]int{plain.Text(r.node.Name()): 1}
+	names := map[string]int{termtext.Text(r.node.Name()): 1}
 	for _, peer := range peers {
 		names[printableName(peer)]++
 	}
 	for _, peer := range peers {
 		name := printableName(peer)
 		m := member{id: peer.UUID, name: name, mark: stateMark(peer.State), sameName: names[name] > 1}
-		r.notice("%s at %s, by %s", m, plain.Text(peer.Endpoint), peer.Transport)
+		r.notice("%s at %s, by %s", m, termtext.Text(peer.Endpoint), peer.Transport)
 	}
 }
 
 // showProblem reports a problem that the user can do something about.
 func (r *room) showProblem(e zre.Problem) {
-	about, cause := plain.Text(e.About), plain.Text(fmt.Sprint(e.Err))
+	about, cause := termtext.Text(e.About), termtext.Text(fmt.Sprint(e.Err))
 	switch {
 	case e.Solved && e.Kind == zre.ProblemInterfaceMissing:
 		r.notice("%s is there", about)
@@ -170,11 +170,11 @@ func (r *room) showProblem(e zre.Problem) {
 		r.warn("others may not find this chat (zre doctor tells more): %s", cause)
 	case e.Kind == zre.ProblemUnreachable, e.Kind == zre.ProblemDNS:
 		if groups := e.From().Groups; len(groups) == 0 || slices.Contains(groups, r.group) { // the groups of a peer that never entered are unknown
-			r.warn("cannot reach %s: %s", cmp.Or(plain.Text(e.From().Name), about), cause)
+			r.warn("cannot reach %s: %s", cmp.Or(termtext.Text(e.From().Name), about), cause)
 		}
 	case e.Kind == zre.ProblemConflict && e.From().UUID == r.node.UUID():
 		r.warn("another chat, at %s, goes by the same identity as yours, so the others take the two for one: "+
-			"/quit, and start again", plain.Text(e.From().Endpoint))
+			"/quit, and start again", termtext.Text(e.From().Endpoint))
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
@@ -54,7 +54,7 @@ var (
 )
 
 func newScreen(group, name string, send func(string) bool, busy func() bool) *screen {
-	return &screen{group: plain.Text(group), name: plain.Text(name), send: send, busy: busy, now: time.Now, measure: byCodePoint}
+	return &screen{group: termtext.Text(group), name: termtext.Text(name), send: send, busy: busy, now: time.Now, measure: byCodePoint}
 }
 
 // Messages from the room.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // Limits of the scrollback.
@@ -49,7 +49,7 @@ func (s *scrollback) add(e entry, at time.Time) {
 		}
 		e.text = e.text[:cut] + "… (" + count(len(e.text), "byte") + ")"
 	}
-	e.from = plain.Truncate(e.from, maxName)
+	e.from = termtext.Truncate(e.from, maxName)
 	s.items = append(s.items, item{e, at})
 	s.size += len(e.text)
 	if s.columns > 0 {

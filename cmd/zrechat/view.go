@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // The width of the side panel, and the minimum screen width for it.
@@ -171,7 +171,7 @@ func nameStyle(name string) lipgloss.Style {
 
 // cut returns s cut to that many columns.
 func (s *screen) cut(text string, columns int) string {
-	text = plain.Truncate(text, columns)
+	text = termtext.Truncate(text, columns)
 	for text != "" && s.measure.width(text) > columns { // for a terminal that counts code points
 		list := characters(text)
 		text = strings.Join(list[:len(list)-1], "")

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-zre/go-zre/internal/plain"
 	"github.com/go-zre/go-zre/internal/srv"
+	"github.com/go-zre/go-zre/internal/termtext"
 	"github.com/go-zre/go-zre/zre"
 )
 
 // clean makes others' text safe for a terminal: unprintable characters could control it.
-func clean(s string) string { return plain.Text(s) }
+func clean(s string) string { return termtext.Text(s) }
 
 // nodeLog is the node's log. It keeps what is useful to a person, from the first lines.
 type nodeLog struct {

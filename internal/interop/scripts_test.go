@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/go-zre/go-zre/internal/script"
+	"github.com/go-zre/go-zre/internal/conformance"
 	"github.com/go-zre/go-zre/internal/testbed"
 )
 
@@ -43,8 +43,8 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, kind testbed.Kind) {
 		lan := testbed.NewLAN(t, "")
-		subjects := make(map[script.Temper]subject)
-		for temper, host := range map[script.Temper]string{script.Patient: "patient", script.Usual: "usual", script.Hasty: "hasty"} {
+		subjects := make(map[conformance.Temper]subject)
+		for temper, host := range map[conformance.Temper]string{conformance.Patient: "patient", conformance.Usual: "usual", conformance.Hasty: "hasty"} {
 			evasive, expired := temper.Timeouts()
 			p := testbed.Start(t, lan.Host(host), kind, testbed.Options{Name: host, Evasive: evasive, Expired: expired})
 			subjects[temper] = subject{p, uuid.MustParse(p.UUID)}
@@ -53,9 +53,9 @@ func TestScripts(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*testbed.Patience)
 		defer cancel()
 		var playing sync.WaitGroup
-		for _, s := range script.Scripts { // all at once: they mostly wait
+		for _, s := range conformance.Scripts { // all at once: they mostly wait
 			playing.Go(func() {
-				got, err := script.Play(ctx, player, subjects[s.Temper], s)
+				got, err := conformance.Play(ctx, player, subjects[s.Temper], s)
 				if err != nil {
 					t.Errorf("%s: %v", s.Name, err)
 				}

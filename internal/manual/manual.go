@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // A Manual describes a command. Its help and its man page are made from it.
@@ -142,7 +142,7 @@ func (p *page) wrap(first, words string, indent int) {
 	line := first
 	empty := true
 	for word := range strings.SplitSeq(words, " ") {
-		if !empty && plain.Width(line)+1+plain.Width(word) > p.width {
+		if !empty && termtext.Width(line)+1+termtext.Width(word) > p.width {
 			p.WriteString(strings.TrimRight(line, " ") + "\n")
 			line, empty = strings.Repeat(" ", indent), true
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // sample has everything that a manual may have.
@@ -56,7 +56,7 @@ Exit status: 0 success.
 			limit = MaxWidth
 		}
 		for line := range strings.Lines(sample.Help(width)) {
-			if n := plain.Width(strings.TrimSuffix(line, "\n")); n > limit {
+			if n := termtext.Width(strings.TrimSuffix(line, "\n")); n > limit {
 				t.Errorf("at the width %d a line has %d columns: %q", width, n, line)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // A Picture is a Snapshot laid out, in units that are pixels at scale 1. Its texts are safe to show.
@@ -124,12 +124,12 @@ func Draw(s *Snapshot, width, height float64) *Picture {
 	self := ""
 	for i := range nodes {
 		if nodes[i].Self {
-			self = plain.Text(nodes[i].Name)
+			self = termtext.Text(nodes[i].Name)
 		} else if nodes[i].Rates != nil {
 			p.Plain = false
 		}
 	}
-	p.Title = fmt.Sprintf("%s, as %s sees them", count(len(s.Nodes), "node"), plain.Truncate(cmp.Or(self, "this node"), 40))
+	p.Title = fmt.Sprintf("%s, as %s sees them", count(len(s.Nodes), "node"), termtext.Truncate(cmp.Or(self, "this node"), 40))
 	nets := groupByHost(nodes)
 	room := bestWidth(nets, width, height)
 	p.placeNodes(nets, room)
@@ -279,10 +279,10 @@ func (p *Picture) placeNodes(nets []*subnet, width float64) {
 }
 
 func spotOf(n *Node, x, y float64) Spot {
-	name := plain.Text(n.Name)
+	name := termtext.Text(n.Name)
 	groups := []string{}
 	for _, g := range n.Groups[:min(len(n.Groups), maxNodeGroups)] {
-		groups = append(groups, plain.Text(g))
+		groups = append(groups, termtext.Text(g))
 	}
 	state := "unknown"
 	if slices.ContainsFunc(Legend, func(k Key) bool { return k.State == n.State }) {
@@ -295,18 +295,18 @@ func spotOf(n *Node, x, y float64) Spot {
 
 // shortenMiddle shortens a name in the middle: names often begin alike and differ in a number at the end.
 func shortenMiddle(name string) string {
-	if plain.Width(name) <= nameRoom || len(name) != plain.Width(name) {
-		return plain.Truncate(name, nameRoom)
+	if termtext.Width(name) <= nameRoom || len(name) != termtext.Width(name) {
+		return termtext.Truncate(name, nameRoom)
 	}
 	return name[:nameRoom/2] + "…" + name[len(name)-nameRoom/2+1:]
 }
 
 // shortenStart shortens an address at its beginning: its end tells more.
 func shortenStart(address string, width float64) string {
-	address = plain.Text(address)
+	address = termtext.Text(address)
 	room := max(int(width/letter), 2)
-	if plain.Width(address) <= room || len(address) != plain.Width(address) { // non-ASCII texts are only our own words
-		return plain.Truncate(address, room)
+	if termtext.Width(address) <= room || len(address) != termtext.Width(address) { // non-ASCII texts are only our own words
+		return termtext.Truncate(address, room)
 	}
 	return "…" + address[len(address)-room+1:]
 }
@@ -321,7 +321,7 @@ func (p *Picture) countGroups(nodes []Node) {
 	}
 	p.Groups = []GroupCount{}
 	for g, n := range counts {
-		p.Groups = append(p.Groups, GroupCount{plain.Text(g), n})
+		p.Groups = append(p.Groups, GroupCount{termtext.Text(g), n})
 	}
 	slices.SortFunc(p.Groups, func(a, b GroupCount) int { return cmp.Or(b.Count-a.Count, strings.Compare(a.Name, b.Name)) })
 	p.Groups = p.Groups[:min(len(p.Groups), maxGroups)]

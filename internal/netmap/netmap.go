@@ -4,7 +4,7 @@
 // A Picture is written as SVG (WriteSVG) or shown live by a web page (Server), which moves everything to its position in the latest Picture:
 // the layout is computed here, and the page's script only draws.
 //
-// Texts chosen by other nodes (names, groups, headers) pass through plain.Text and are cut to the available room. In SVG and HTML they are
+// Texts chosen by other nodes (names, groups, headers) pass through termtext.Text and are cut to the available room. In SVG and HTML they are
 // never anything but text.
 package netmap
 

@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 //go:embed page
@@ -152,7 +152,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		var text string
 		if picture, err := json.Marshal(Draw(s.Latest(), width, height)); err == nil && string(picture) != last {
 			last = string(picture)
-			text = "data: " + string(plain.JSON(picture)) + "\n\n"
+			text = "data: " + string(termtext.JSON(picture)) + "\n\n"
 		} else if time.Since(lastSent) > keepAlive {
 			text = ":\n\n"
 		}
@@ -192,7 +192,7 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 	}
 	addFact := func(name, value string) {
 		if value != "" {
-			answer.Facts = append(answer.Facts, fact{name, plain.Text(value)})
+			answer.Facts = append(answer.Facts, fact{name, termtext.Text(value)})
 		}
 	}
 	addFact("UUID", n.ID)
@@ -215,7 +215,7 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 	}
 	answer.Headers = []fact{}
 	for _, name := range slices.Sorted(maps.Keys(n.Headers)) {
-		answer.Headers = append(answer.Headers, fact{plain.Text(name), plain.Text(n.Headers[name])})
+		answer.Headers = append(answer.Headers, fact{termtext.Text(name), termtext.Text(n.Headers[name])})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer) // the client may have hung up

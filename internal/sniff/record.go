@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-zre/go-zre/internal/plain"
+	"github.com/go-zre/go-zre/internal/termtext"
 )
 
 // The kinds of Record.
@@ -97,7 +97,7 @@ func (f Frame) String() string {
 	case f.Size == 0:
 		return text
 	}
-	return text + ` "` + plain.Truncate(plain.Text(f.Text), 60) + `"` + ellipsis(uint64(len(f.Text)) < f.Size && plain.Width(f.Text) <= 60)
+	return text + ` "` + termtext.Truncate(termtext.Text(f.Text), 60) + `"` + ellipsis(uint64(len(f.Text)) < f.Size && termtext.Width(f.Text) <= 60)
 }
 
 func ellipsis(cut bool) string {
@@ -118,9 +118,9 @@ func (r *Record) String() string {
 	case Beacon:
 		b.WriteString(r.beacon())
 	case Greeting:
-		b.WriteString("ZMTP " + r.Version + " " + plain.Text(r.Mechanism))
+		b.WriteString("ZMTP " + r.Version + " " + termtext.Text(r.Mechanism))
 	case Command:
-		b.WriteString(plain.Text(r.Command) + formatPairs(r.Properties))
+		b.WriteString(termtext.Text(r.Command) + formatPairs(r.Properties))
 	case Message:
 		b.WriteString(r.message())
 	case Other:
@@ -128,7 +128,7 @@ func (r *Record) String() string {
 	case Sealed:
 		fmt.Fprintf(&b, "sealed, %d bytes", r.Bytes)
 	case Malformed:
-		b.WriteString("malformed: " + plain.Text(r.Error))
+		b.WriteString("malformed: " + termtext.Text(r.Error))
 	case Gap:
 		b.WriteString("packets are missing")
 		if r.Bytes > 0 {
@@ -148,7 +148,7 @@ func (r *Record) sender() string {
 	case r.Kind == Beacon:
 		return ""
 	case r.Name != "":
-		return plain.Truncate(plain.Text(r.Name), 24)
+		return termtext.Truncate(termtext.Text(r.Name), 24)
 	case len(r.UUID) >= 8:
 		return r.UUID[:8]
 	}
@@ -158,7 +158,7 @@ func (r *Record) sender() string {
 func (r *Record) beacon() string {
 	text := "beacon v" + r.Version + " " + r.UUID
 	if r.Name != "" {
-		text += " (" + plain.Truncate(plain.Text(r.Name), 24) + ")"
+		text += " (" + termtext.Truncate(termtext.Text(r.Name), 24) + ")"
 	}
 	if r.Port != nil && *r.Port == 0 {
 		text += " leaves"
@@ -181,7 +181,7 @@ func (r *Record) message() string {
 	}
 	for _, field := range []struct{ name, value string }{{"", r.Endpoint}, {"group ", r.Group}, {"state ", r.State}, {"node ", r.Node}} {
 		if field.value != "" {
-			text += " " + field.name + plain.Truncate(plain.Text(field.value), 80)
+			text += " " + field.name + termtext.Truncate(termtext.Text(field.value), 80)
 		}
 	}
 	if len(r.Groups) > 0 {
@@ -191,7 +191,7 @@ func (r *Record) message() string {
 				text += fmt.Sprintf(" and %d more", len(r.Groups)-i)
 				break
 			}
-			text += " " + plain.Truncate(plain.Text(group), 40)
+			text += " " + termtext.Truncate(termtext.Text(group), 40)
 		}
 	}
 	return text + formatPairs(r.Headers) + r.frames()
@@ -221,7 +221,7 @@ func formatPairs(pairs map[string]string) string {
 		if n++; n > 8 {
 			return text + fmt.Sprintf(" and %d more", len(pairs)-8)
 		}
-		text += " " + plain.Truncate(plain.Text(name), 40) + "=" + plain.Truncate(plain.Text(pairs[name]), 60)
+		text += " " + termtext.Truncate(termtext.Text(name), 40) + "=" + termtext.Truncate(termtext.Text(pairs[name]), 60)
 	}
 	return text
 }

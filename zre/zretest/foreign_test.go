@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/go-zre/go-zre/internal/script"
+	"github.com/go-zre/go-zre/internal/conformance"
 	"github.com/go-zre/go-zre/zre"
 	"github.com/go-zre/go-zre/zre/zretest"
 )
@@ -55,7 +55,7 @@ func (s subject) Events(of uuid.UUID) (list []string) {
 // The models behave, message by message, as internal/interop's TestScripts finds the real implementations to behave.
 func TestScripts(t *testing.T) {
 	for _, kind := range foreign {
-		for _, s := range script.Scripts {
+		for _, s := range conformance.Scripts {
 			if s.Long && underRace {
 				continue
 			}
@@ -65,7 +65,7 @@ func TestScripts(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
 					f := zretest.NewForeign(t, lan.Host("10.0.0.2"), kind, zretest.ForeignTimeouts(s.Temper.Timeouts()))
-					got, err := script.Play(ctx, lan.Host("10.0.0.1"), subject{f}, s)
+					got, err := conformance.Play(ctx, lan.Host("10.0.0.1"), subject{f}, s)
 					if err != nil {
 						t.Error(err)
 					}
