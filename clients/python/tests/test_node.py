@@ -105,6 +105,7 @@ class Network(unittest.IsolatedAsyncioTestCase):
                 (node.whisper(nobody, "x"), zre.UnknownPeer, "no such peer"),
                 (node.whisper(nobody, "x"), LookupError, "no such peer"),
                 (node.request(nobody, "x"), zre.UnknownPeer, "no such peer"),
+                (node.request(nobody, "x"), zre.PeerGone, "no such peer"),
                 (node.ping(nobody), zre.UnknownPeer, "no such peer"),
                 (node.whisper("bob", "x"), zre.InvalidCommand, '"bob": not a UUID'),
                 (node.join("g" * 256), zre.InvalidValue, "256"),

@@ -54,16 +54,16 @@ class TooLarge(CommandError, ValueError):
     """The message is larger than peers accept: 64 MiB, or 1,023 frames."""
 
 
-class UnknownPeer(CommandError, LookupError):
-    """No such peer is present: it left, or was never there."""
+class PeerGone(CommandError):
+    """The peer left before it replied. It may have handled the request."""
+
+
+class UnknownPeer(PeerGone, LookupError):
+    """No such peer is present: it left, or was never there. Nothing was sent to it."""
 
 
 class PeerBusy(CommandError):
     """The peer reads nothing, and the list of commands that wait for it is full."""
-
-
-class PeerGone(CommandError):
-    """The peer left before it replied. It may have handled the request."""
 
 
 class TimedOut(CommandError, TimeoutError):
@@ -74,8 +74,8 @@ class ReplyError(CommandError):
     """The peer's program answered a request with an error."""
 
 
-class NoHandler(ReplyError):
-    """The program of the peer answers no requests."""
+class NoHandler(CommandError):
+    """The program of the peer does not handle such requests."""
 
 
 _CLASSES = {
