@@ -15,10 +15,7 @@ import (
 	"github.com/go-zre/go-zre/zre"
 )
 
-const (
-	window   = 8           // reads that are on their way at a time
-	patience = time.Minute // how long a server may take for a reply
-)
+const replyTimeout = time.Minute // how long a server may take for a reply
 
 // A download is a file on its way. It has another name until it is complete and its hash is right.
 type download struct {
@@ -59,9 +56,7 @@ func (d *download) run(ctx context.Context) error {
 
 // from gets what is still missing from one server.
 func (d *download) from(ctx context.Context, server *zre.Peer) error {
-	short, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	reply, err := d.node.Request(short, server.UUID, []byte("file.stat"), []byte(d.name))
+	reply, err := d.ask(ctx, server, []byte("file.stat"), []byte(d.name))
 	if err != nil {
 		return err
 	}
@@ -92,45 +87,35 @@ func (d *download) from(ctx context.Context, server *zre.Peer) error {
 	return d.folder.Rename(part, d.name)
 }
 
-// copy appends what is missing to a file. It asks for several pieces at a time, and writes them in order, so that what is there
-// is complete up to its end.
+// copy appends what is missing to a file, piece by piece. What is there is complete up to its end.
 func (d *download) copy(ctx context.Context, server *zre.Peer, f *os.File, size int64) error {
 	have, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends what is still on its way
-	var reads []*zre.PendingReply
-	for next := have; have < size; {
-		for ; next < size && len(reads) < window; next += chunk {
-			read, err := d.node.StartRequest(ctx, server.UUID, []byte("file.read"), []byte(d.name),
-				strconv.AppendInt(nil, next, 10), strconv.AppendInt(nil, min(chunk, size-next), 10))
-			if err != nil {
-				return err
-			}
-			reads = append(reads, read)
-		}
-		select {
-		case <-reads[0].Done():
-		case <-time.After(patience):
-			return fmt.Errorf("no reply: %w", context.DeadlineExceeded)
-		}
-		reply, err := reads[0].Result()
+	for have < size {
+		want := min(chunk, size-have)
+		reply, err := d.ask(ctx, server, []byte("file.read"), []byte(d.name), strconv.AppendInt(nil, have, 10), strconv.AppendInt(nil, want, 10))
 		if err != nil {
 			return err
 		}
-		if got, want := int64(len(reply.Frames[0])), min(chunk, size-have); got != want {
-			return fmt.Errorf("it sent %d bytes, not %d", got, want)
+		if got := int64(len(reply.Frames[0])); got != want {
+			return fmt.Errorf("it sent %d bytes, want %d", got, want)
 		}
-		n, err := f.WriteAt(reply.Frames[0], have)
-		if err != nil {
+		if _, err := f.WriteAt(reply.Frames[0], have); err != nil {
 			return err
 		}
 		reply.Recycle()
-		reads, have = reads[1:], have+int64(n)
+		have += want
 		fmt.Fprintf(os.Stderr, "\r%s: %d of %d KiB, %d %%", d.name, have>>10, size>>10, have*100/size)
 	}
 	fmt.Fprintln(os.Stderr)
 	return nil
+}
+
+// ask waits for the reply of a server, but not for ever: it may hang.
+func (d *download) ask(ctx context.Context, server *zre.Peer, frames ...[]byte) (zre.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
+	defer cancel()
+	return d.node.Request(ctx, server.UUID, frames...)
 }

@@ -22,7 +22,7 @@ import (
 //	file.read NAME OFFSET LENGTH   replied with LENGTH bytes
 const (
 	service = "file-server" // a header
-	chunk   = 256 << 10     // bytes of a read, at most
+	chunk   = 1 << 20       // bytes of a read, at most: beside that much a round trip takes little time
 )
 
 func main() {
