@@ -299,7 +299,7 @@ func TestOutputEnds(t *testing.T) {
 			nextEvent[zre.Enter](t, node)
 			r.Close()
 			if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
-				t.Errorf("got an exit with the reason %v, want no exit", e.Reason)
+				t.Errorf("the peer saw an exit with the reason %v, want left", e.Reason)
 			}
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("a closed output: %v", err)
@@ -351,7 +351,7 @@ func TestSignals(t *testing.T) {
 					t.Fatal(err)
 				}
 				if e := nextEvent[zre.Exit](t, node); e.Reason != zre.ReasonLeft {
-					t.Errorf("got an exit with the reason %v, want no exit", e.Reason)
+					t.Errorf("the peer saw an exit with the reason %v, want left", e.Reason)
 				}
 				if err := cmd.Wait(); err != nil && !strings.HasPrefix(args, "ping") {
 					t.Error(err)

@@ -294,6 +294,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asZre) != "" {
 		main()
 	}
+	if signal.Ignored(syscall.SIGHUP) { // by nohup; processes of the tests must not inherit it
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // as main does; it starts what must not be started within a bubble of fake time
 	os.Exit(m.Run())
 }
