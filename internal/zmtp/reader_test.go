@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -209,10 +210,13 @@ func TestReceiveAllocations(t *testing.T) {
 	} {
 		count := max(messages*22/len(test.message), 200)
 		b := bytes.Repeat(test.message, count)
-		n := testing.AllocsPerRun(1, func() {
-			r := newReader(stream{bytes.NewReader(b)}, Limits{}, func([][]byte) error { return nil })
-			_ = r.run()
-		}) / float64(count)
+		n := math.Inf(1)
+		for range 3 { // the least of three: after a run of the garbage collector memory is new
+			n = min(n, testing.AllocsPerRun(1, func() {
+				r := newReader(stream{bytes.NewReader(b)}, Limits{}, func([][]byte) error { return nil })
+				_ = r.run()
+			})/float64(count))
+		}
 		t.Logf("%s: %.3f allocations a message", name, n)
 		if n > test.most {
 			t.Errorf("%s: %.3f allocations a message, want at most %.3f", name, n, test.most)
