@@ -67,16 +67,9 @@ PEER is a name, a UUID or the beginning of one, as for zre whisper.`,
 	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := flags.session(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.node.Close()
-		peer, err := s.peer(cmd.Context(), args[0], wait)
-		if err != nil {
-			return err
-		}
-		return s.pingRepeatedly(cmd.Context(), peer, count, every, timeout, asJSON)
+		return flags.withPeer(cmd, args[0], wait, func(s *session, peer *zre.Peer) error {
+			return s.pingRepeatedly(cmd.Context(), peer, count, every, timeout, asJSON)
+		})
 	}
 	return cmd
 }

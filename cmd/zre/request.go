@@ -49,27 +49,20 @@ The node needs a program that answers: zre on request, a Go program with Node.Se
 	timeFlag(cmd, &wait, "wait", "how long to look for the node", 0)
 	flags := c.nodeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := flags.session(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.node.Close()
-		peer, err := s.peer(cmd.Context(), args[0], wait)
-		if err != nil {
-			return err
-		}
-		frames := make([][]byte, len(args)-1)
-		for i, word := range args[1:] {
-			frames[i] = []byte(word)
-		}
-		if last := len(frames) - 1; last > 0 && args[last+1] == "-" {
-			if frames[last], err = readAll(cmd.Context(), c.in); err != nil {
-				return err
+		return flags.withPeer(cmd, args[0], wait, func(s *session, peer *zre.Peer) (err error) {
+			frames := make([][]byte, len(args)-1)
+			for i, word := range args[1:] {
+				frames[i] = []byte(word)
 			}
-		}
-		began := time.Now()
-		reply, err := s.sendRequest(cmd.Context(), peer, timeout, frames)
-		return c.printReply(peer, reply, time.Since(began), err, asJSON, raw)
+			if last := len(frames) - 1; last > 0 && args[last+1] == "-" {
+				if frames[last], err = readAll(cmd.Context(), c.in); err != nil {
+					return err
+				}
+			}
+			began := time.Now()
+			reply, err := s.sendRequest(cmd.Context(), peer, timeout, frames)
+			return c.printReply(peer, reply, time.Since(began), err, asJSON, raw)
+		})
 	}
 	return cmd
 }

@@ -225,22 +225,15 @@ If several nodes have the same name, it lists them and sends nothing.`,
 		if err := o.check(args[1:]); err != nil {
 			return err
 		}
-		s, err := flags.session(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.node.Close()
-		peer, err := s.peer(cmd.Context(), args[0], wait)
-		if err != nil {
-			return err
-		}
-		r := newReceipt("")
-		r.addReceivers([]*zre.Peer{peer})
-		err = o.messages(cmd.Context(), c.in, args[1:], func(frames [][]byte) error {
-			r.messages++
-			return r.record(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
+		return flags.withPeer(cmd, args[0], wait, func(s *session, peer *zre.Peer) error {
+			r := newReceipt("")
+			r.addReceivers([]*zre.Peer{peer})
+			err := o.messages(cmd.Context(), c.in, args[1:], func(frames [][]byte) error {
+				r.messages++
+				return r.record(s.node.Whisper(cmd.Context(), peer.UUID, frames...))
+			})
+			return s.report(cmd.Context(), &o, r, err)
 		})
-		return s.report(cmd.Context(), &o, r, err)
 	}
 	return cmd
 }

@@ -30,6 +30,20 @@ func (f *nodeFlags) session(cmd *cobra.Command) (*session, error) {
 	return &session{cli: f.cli, cmd: cmd, node: node}, nil
 }
 
+// withPeer starts the node, looks for a peer by its name or UUID, and uses it. The node ends with that.
+func (f *nodeFlags) withPeer(cmd *cobra.Command, name string, wait time.Duration, use func(s *session, peer *zre.Peer) error) error {
+	s, err := f.session(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.node.Close()
+	peer, err := s.peer(cmd.Context(), name, wait)
+	if err != nil {
+		return err
+	}
+	return use(s, peer)
+}
+
 // secondMatchTime is how long to wait for a second peer that matches the same name or UUID prefix.
 const secondMatchTime = 300 * time.Millisecond
 
