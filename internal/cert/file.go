@@ -120,6 +120,15 @@ func (c *Certificate) Save(path string) error {
 	return nil
 }
 
+// A folderError says that a file cannot be written because its folder is missing. It is an fs.ErrNotExist.
+type folderError struct{ path string }
+
+func (e *folderError) Error() string {
+	return fmt.Sprintf("cannot write %s: the folder %s does not exist", e.path, filepath.Dir(e.path))
+}
+
+func (e *folderError) Is(target error) bool { return target == fs.ErrNotExist }
+
 // write makes a file that does not exist yet.
 func write(path string, mode fs.FileMode, text []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
@@ -127,7 +136,7 @@ func write(path string, mode fs.FileMode, text []byte) error {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s exists, and is not overwritten: %w", path, fs.ErrExist)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("cannot write %s: the folder %s does not exist: %w", path, filepath.Dir(path), fs.ErrNotExist)
+		return &folderError{path}
 	case err != nil:
 		return fmt.Errorf("cannot write a certificate: %w", err)
 	}
