@@ -148,7 +148,7 @@ func (m *memConn) SetWriteDeadline(t time.Time) error {
 	}
 	m.deadline = t
 	m.changed.Broadcast()
-	if !t.IsZero() {
+	if time.Until(t) > 0 {
 		m.timer = time.AfterFunc(time.Until(t), func() { m.mu.Lock(); defer m.mu.Unlock(); m.changed.Broadcast() })
 	}
 	return nil
