@@ -158,7 +158,7 @@ func (s *server) serve() {
 	defer func() { s.retire(l) }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.over {
+	for !s.isOver() {
 		if len(s.ready) == 0 {
 			s.idle++
 			s.work.Wait()
@@ -168,7 +168,7 @@ func (s *server) serve() {
 		l = s.ready[0]
 		s.ready[0] = nil
 		s.ready = s.ready[1:]
-		for burst := 0; !s.over && l.next < len(l.events) && (burst < laneBurst || len(s.ready) == 0); burst++ {
+		for burst := 0; !s.isOver() && l.next < len(l.events) && (burst < laneBurst || len(s.ready) == 0); burst++ {
 			s.handleNext(l)
 		}
 		s.leave(l)
@@ -176,11 +176,14 @@ func (s *server) serve() {
 	}
 }
 
+// isOver reports that no more handlers may start: Serve ends, or the node was closed, perhaps by the last handler, and Serve has not noticed yet.
+func (s *server) isOver() bool { return s.over || s.node.ended.Load() }
+
 // leave ends a worker's turn on a lane. If the lane has more events, it becomes ready again.
 func (s *server) leave(l *lane) {
 	l.busy = false
 	switch {
-	case s.over: // the rest goes back to the node
+	case s.isOver(): // the rest goes back to the node
 	case l.next < len(l.events):
 		l.busy = true
 		s.enqueue(l)
