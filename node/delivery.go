@@ -22,10 +22,6 @@ type delivery struct {
 // hangUpTime is how long nothing must have been acknowledged to be the reason why a peer hung up: TCP has sent it five times by then.
 const hangUpTime = 5 * time.Second
 
-// handedOver is how much the writer may have handed to the operating system that the outbox does not count as written yet. While the peer's host
-// acknowledges such bytes, the position reached seems to be less than it is.
-const handedOver = 4 << 10
-
 // errNotDelivered is the cause of a deliveryError.
 var errNotDelivered = errors.New("the connection takes no data")
 
@@ -62,7 +58,7 @@ func (n *Node) checkDelivery(s *session, now time.Time, stalled bool) (isTaken b
 	default:
 		n.endUndelivered(s, now, n.cfg.ExpiredTimeout)
 	}
-	return moves && w.reached+handedOver < w.asked
+	return moves && w.reached < w.asked
 }
 
 // endUndelivered gives a session up if nothing was acknowledged for the given time. If a peer hangs up, now is the time of the last check, because
