@@ -134,16 +134,6 @@ func (a *absentPort) Listen(ctx context.Context, network, address string) (net.L
 // TestCloseBeforeItsAddress: a node whose address is missing closes at once.
 func TestCloseBeforeItsAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, err := New(Config{Network: &lateNetwork{cables: newCables(), absent: syscall.EADDRNOTAVAIL}, Listen: "tcp://10.0.0.1:5671", GossipBind: []string{"tcp://10.0.0.1:5672"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		if err := n.Close(); err != nil || time.Since(began) > 0 {
-			t.Errorf("Close took %[2]v and returned %[1]v", err, time.Since(began))
-		}
+		expectClosesAtOnce(t, Config{Network: &lateNetwork{cables: newCables(), absent: syscall.EADDRNOTAVAIL}, Listen: "tcp://10.0.0.1:5671", GossipBind: []string{"tcp://10.0.0.1:5672"}})
 	})
 }

@@ -149,8 +149,8 @@ type callers struct {
 
 	mu     sync.Mutex // a leaf
 	groups map[string][]*caller
-	timer  *time.Timer // runs while any waits. A member that has told nothing for answerTime may be chosen again, and nothing else tells that
-	on     bool
+	// repeater runs while any waits. A member that has told nothing for answerTime may be chosen again, and nothing else tells that.
+	repeater repeater
 }
 
 // A caller is one of these calls.
@@ -178,15 +178,7 @@ func (all *callers) add(group string, c *caller) {
 		first.giveTurn()
 	}
 	all.waiting.Add(1)
-	switch {
-	case all.on:
-		return
-	case all.timer == nil:
-		all.timer = time.AfterFunc(answerTime, all.lookAgain)
-	default:
-		all.timer.Reset(answerTime)
-	}
-	all.on = true
+	all.repeater.start(answerTime, all.lookAgain)
 }
 
 // remove removes a caller that has ended, and gives the next one its turn.
@@ -227,20 +219,24 @@ func (all *callers) wake() {
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	for _, list := range all.groups {
-		list[0].giveTurn()
-	}
+	all.giveTurns()
 }
 
 // lookAgain wakes the callers after answerTime.
 func (all *callers) lookAgain() {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if all.on = len(all.groups) > 0; !all.on {
+	if len(all.groups) == 0 {
+		all.repeater.stop()
 		return
 	}
+	all.giveTurns()
+	all.repeater.again(answerTime)
+}
+
+// giveTurns gives the first caller of each group a turn. It needs mu.
+func (all *callers) giveTurns() {
 	for _, list := range all.groups {
 		list[0].giveTurn()
 	}
-	all.timer.Reset(answerTime)
 }

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -238,7 +237,7 @@ func (r *requests) begin(c *Call) error {
 		c.next.prev = c
 	}
 	p.calls = c
-	r.watch.begin(n)
+	r.watch.repeater.start(unreadCheckPause, n.checkRequests)
 	return nil
 }
 
@@ -356,28 +355,14 @@ func (r *requests) repliesOf(s *session) traffic.Count {
 	return s.replies
 }
 
-// A unreadWatch makes sure that replies can arrive. They come behind other messages of their peer. If the application reads no events because it
+// An unreadWatch makes sure that replies can arrive. They come behind other messages of their peer. If the application reads no events because it
 // waits for a reply, there may be no room for those messages. Then the bound on the number of events is lifted, as for a waiting send (await.go).
 // requests.mu guards it.
 type unreadWatch struct {
-	timer     *time.Timer // runs while requests wait, and once more after that
-	on        bool
-	isWaiting bool   // BeginWait was called
-	lifted    bool   // LiftBound was called
-	lastRead  uint64 // the application's read position at the last check
-}
-
-// begin starts the timer for the checks.
-func (w *unreadWatch) begin(n *Node) {
-	switch {
-	case w.on:
-		return
-	case w.timer == nil:
-		w.timer = time.AfterFunc(unreadCheckPause, n.checkRequests)
-	default:
-		w.timer.Reset(unreadCheckPause)
-	}
-	w.on = true
+	repeater  repeater // runs while requests wait, and once more after that
+	isWaiting bool     // BeginWait was called
+	lifted    bool     // LiftBound was called
+	lastRead  uint64   // the application's read position at the last check
 }
 
 // checkRequests checks whether replies can arrive.
@@ -392,7 +377,8 @@ func (n *Node) checkRequests() {
 		if w.isWaiting {
 			n.events.EndWait(w.lifted)
 		}
-		w.isWaiting, w.lifted, w.on = false, false, false
+		w.isWaiting, w.lifted = false, false
+		w.repeater.stop()
 		return
 	case !w.isWaiting:
 		n.events.BeginWait()
@@ -408,7 +394,7 @@ func (n *Node) checkRequests() {
 		w.lifted = true
 	}
 	w.lastRead = read
-	w.timer.Reset(unreadCheckPause)
+	w.repeater.again(unreadCheckPause)
 }
 
 // isUnread reports whether replies cannot arrive, because the application has read no events for a long time and there is no room for more.

@@ -76,8 +76,8 @@ type optionError struct {
 func (e *optionError) Unwrap() error { return e.err }
 
 func (e *optionError) Error() string {
-	text := e.err.Error()
-	for _, of := range []string{"zre: cannot load the certificate: ", "zre: AllowCertificates: ", "node: certificate: "} {
+	text := PlainError(e.err).Error()
+	for _, of := range []string{"cannot load the certificate: ", "AllowCertificates: ", "certificate: "} {
 		text = strings.TrimPrefix(text, of)
 	}
 	return fmt.Sprintf("%s: %s", e.option, text)
