@@ -329,7 +329,7 @@ func (n *Node) drop(s *session, _ detail) {
 // loseAddress ends the session of a peer whose address another peer now has.
 func (n *Node) loseAddress(s *session, _ detail) { n.remove(s, Crashed) }
 
-// endByContext ends the session of a peer that we hear but cannot reach. It does not enter again until a dial works.
+// giveUp ends the session of a peer that we hear but cannot reach. It does not enter again until a dial works.
 func (n *Node) giveUp(s *session, _ detail) {
 	n.unreachable.add(s.uuid)
 	n.noteUnreachable(s)

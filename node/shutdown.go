@@ -23,7 +23,7 @@ import (
 type ending struct {
 	sendsEnded   chan struct{}           // closed when the application may send no more
 	lingering    context.Context         // ends when the first caller stops waiting
-	endLingering context.CancelCauseFunc // ends patience
+	endLingering context.CancelCauseFunc // ends lingering
 	unsent       []*session              // sessions that may have messages to send when the application may send no more
 }
 

@@ -25,7 +25,7 @@ type trouble struct {
 	undelivered time.Time      // when it was last given up because its connection took no data
 	taken       netip.AddrPort // the address where another peer answers; not valid if none does
 	takenAt     time.Time      // since when
-	short       int            // sessions in a row that were shorter than steady
+	short       int            // sessions in a row that were shorter than shortSession
 	rival       time.Time      // when another node with its UUID was last refused
 	refused     time.Time      // when it last refused us
 }
@@ -34,7 +34,7 @@ const (
 	// takenGrace is how long another peer must answer at a peer's address before that is a problem. If the peer is gone and another one has its
 	// address, that is noticed within occupantGrace.
 	takenGrace = 5 * time.Second
-	// flappingSessions is how many sessions in a row must be shorter than steady.
+	// flappingSessions is how many sessions in a row must be shorter than shortSession.
 	flappingSessions = 4
 )
 

@@ -67,7 +67,7 @@ func (w *waiting) addFlags(cmd *cobra.Command, whom string) {
 // errTimeout means that a wait timed out.
 var errTimeout = errors.New("too late")
 
-// until waits until done holds and reports problems meanwhile. It fails with errLate after d, and when ctx or the node ends.
+// until waits until done holds and reports problems meanwhile. It fails with errTimeout after d, and when ctx or the node ends.
 func (s *session) until(ctx context.Context, d time.Duration, done func() bool) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -21,7 +21,7 @@ import (
 const (
 	// nodeName is the name under which others see the doctor's node. Its header "role" tells programs the same.
 	nodeName = "zre doctor"
-	// maxProbes bounds the concurrent probes. lateProbes is how much longer probes may run when the listening ends.
+	// maxProbes bounds the concurrent probes. extraProbeTime is how much longer probes may run when the listening ends.
 	maxProbes      = 32
 	extraProbeTime = 2*probeTimeout + 500*time.Millisecond
 	// maxSightings bounds the sightings that wait for the loop; more in one burst are dropped.

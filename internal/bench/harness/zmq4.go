@@ -20,7 +20,7 @@ import (
 // zmq4Variable makes the test binary a ROUTER of stock zmq4.
 const zmq4Variable = "ZRE_BENCH_ZMQ4"
 
-// ReceiveZmq4 is the whole program of a process that newZmq4 starts; it returns false at once in any other. It prints where it listens,
+// ReceiveZmq4 is the whole program of a process that whispersAndZmq4 starts; it returns false at once in any other. It prints where it listens,
 // then how many messages came whenever one has more than two frames.
 func ReceiveZmq4() bool {
 	if os.Getenv(zmq4Variable) == "" {
